@@ -1,0 +1,82 @@
+"""All settings, read once: one tree, ``MLP_…`` variables plus the names that the stack's ``.env`` already has.
+
+Each field says its unit, its bounds and what its default was chosen for. Nothing else reads the environment.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import AliasChoices, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+RecordMode = Literal["on", "durable", "off"]
+
+
+class Settings(BaseSettings):
+    """What one process of MLP is told; immutable once read."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="MLP_", env_file=None, extra="ignore", frozen=True, populate_by_name=True
+    )
+
+    # Where things are kept
+    folder: Path = Field(Path("mlp-data"), description="The data folder of laptop mode: database, artefacts, spool.")
+    database_url: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("MLP_DATABASE_URL", "DATABASE_URL"),
+        description="postgresql://user:password@host/name, or empty for an SQLite file in the folder.",
+    )
+    database_timeout_seconds: float = Field(5.0, gt=0, le=600, description="Longest wait for a lock or a connection.")
+    database_connections_max: int = Field(10, ge=1, le=200, description="Connections a process may hold to PostgreSQL.")
+    retention_days: int = Field(90, ge=1, le=3650, description="Days that recorded inferences and feedback are kept.")
+
+    # The HTTP door
+    host: str = Field("127.0.0.1", description="Address to listen on; loopback unless said.")
+    port: int = Field(4789, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    processes: int = Field(1, ge=1, le=64, description="API processes on one port.")
+    url: str | None = Field(None, description="A server for the command line and the client to talk to.")
+    api_key: SecretStr | None = Field(None, description="The key that every route but health asks for, if set.")
+    body_bytes_max: int = Field(64 * 2**20, ge=1024, description="Largest body of a prediction; 64 MiB as Triton.")
+    upload_bytes_max: int = Field(4 * 2**30, ge=1024, description="Largest uploaded version, bytes.")
+    feedback_labels_max: int = Field(10_000, ge=1, description="Labels in one request.")
+    shutdown_seconds: float = Field(10.0, gt=0, le=600, description="Time for requests under way when stopping.")
+
+    # Inference
+    batch_rows_max: int = Field(256, ge=1, le=65536, description="Rows gathered into one call of a model.")
+    queue_rows_max: int = Field(8192, ge=1, description="Rows waiting per version before 429 is answered.")
+    predict_timeout_seconds: float = Field(30.0, gt=0, le=3600, description="Longest wait for a prediction.")
+    loaded_versions_max: int = Field(
+        32, ge=1, description="Versions without alias kept in memory, least used first out."
+    )
+    alias_refresh_seconds: float = Field(1.0, gt=0, le=10, description="How often aliases are read again; under 2 s.")
+    model_threads: int = Field(0, ge=0, le=256, description="Threads per model call; 0: cores divided by processes.")
+
+    # Recording
+    record: RecordMode = Field("on", description="on: spool before the answer; durable: also fsync; off.")
+    spool_bytes_max: int = Field(2 * 2**30, ge=2**20, description="Disk that the spool may take, bytes.")
+    spool_segment_bytes: int = Field(8 * 2**20, ge=4096, description="Size at which a spool segment is closed.")
+    drain_interval_seconds: float = Field(0.2, gt=0, le=60, description="Pause between moves from spool to database.")
+
+    # Registration
+    acceptance_seconds: float = Field(120.0, gt=0, le=3600, description="Time limit of the acceptance run.")
+    acceptance_memory_bytes: int = Field(0, ge=0, description="Memory limit of the acceptance run; 0: none.")
+    unpacked_bytes_max: int = Field(16 * 2**30, ge=1024, description="Largest unpacked version, bytes.")
+
+    # Jobs
+    job_workers: int = Field(2, ge=0, le=256, description="Threads that run queued jobs in laptop mode.")
+    job_lease_seconds: float = Field(15.0, gt=0, le=3600, description="Time after which a silent worker loses its job.")
+    job_attempts_max: int = Field(3, ge=1, le=100, description="Attempts before a job is failed for good.")
+    job_poll_seconds: float = Field(1.0, gt=0, le=60, description="How often idle workers look for jobs unasked.")
+    job_retention_days: int = Field(7, ge=1, le=3650, description="Days that finished jobs and results are kept.")
+    jobs_queued_max: int = Field(1_000_000, ge=1, description="Queued jobs before 429 is answered.")
+
+    # Monitoring
+    label_horizon_seconds: float = Field(
+        86_400.0,
+        ge=0,
+        description="Age at which a prediction's label counts as complete, unless the model says.",
+    )
+
+    # Logs
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe line logged.")
+    log_format: Literal["auto", "json", "text"] = Field("auto", description="auto: text on a terminal, else JSON.")
