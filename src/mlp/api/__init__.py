@@ -1,0 +1,1 @@
+"""The HTTP door: the application, its error answers, health, and the server process."""

@@ -1,0 +1,69 @@
+"""Tables of jobs: a narrow row that is claimed and finished, its payload and its result apart."""
+
+import sqlalchemy as sa
+
+from mlp.storage.database import METADATA, UTCDateTime, json_column
+
+jobs = sa.Table(
+    "jobs",
+    METADATA,
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column("tenant", sa.String(100), nullable=False, server_default="default"),
+    sa.Column("queue", sa.String(100), nullable=False),
+    sa.Column("kind", sa.String(100), nullable=False),
+    sa.Column("model", sa.String(200)),
+    sa.Column("state", sa.String(20), nullable=False),
+    sa.Column("priority", sa.SmallInteger, nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("attempts_max", sa.Integer, nullable=False),
+    sa.Column("lease_token", sa.String(36)),
+    sa.Column("lease_until", UTCDateTime),
+    sa.Column("worker_id", sa.String(100)),
+    sa.Column("reply_to", sa.String(100)),
+    sa.Column("idempotency_key", sa.String(255)),
+    sa.Column("fingerprint", sa.String(64)),
+    sa.Column("is_cancel_requested", sa.Boolean, nullable=False),
+    sa.Column("progress", json_column()),
+    sa.Column("error", json_column()),
+    sa.Column("created_at", UTCDateTime, nullable=False),
+    sa.Column("available_at", UTCDateTime, nullable=False),
+    sa.Column("published_at", UTCDateTime),
+    sa.Column("started_at", UTCDateTime),
+    sa.Column("finished_at", UTCDateTime),
+    sa.UniqueConstraint("tenant", "idempotency_key"),
+    sa.Index(None, "model", "id"),
+)
+sa.Index(
+    "ix_jobs_queued",
+    jobs.c.priority.desc(),
+    jobs.c.id,
+    postgresql_where=jobs.c.state == "queued",
+    sqlite_where=jobs.c.state == "queued",
+)
+sa.Index(
+    "ix_jobs_running",
+    jobs.c.lease_until,
+    postgresql_where=jobs.c.state == "running",
+    sqlite_where=jobs.c.state == "running",
+)
+sa.Index(
+    "ix_jobs_finished",
+    jobs.c.finished_at,
+    postgresql_where=jobs.c.finished_at.is_not(None),
+    sqlite_where=jobs.c.finished_at.is_not(None),
+)
+
+job_payloads = sa.Table(
+    "job_payloads",
+    METADATA,
+    sa.Column("job_id", sa.ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("payload", sa.LargeBinary, nullable=False),
+)
+
+job_results = sa.Table(
+    "job_results",
+    METADATA,
+    sa.Column("job_id", sa.ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("result", sa.LargeBinary, nullable=False),
+)

@@ -1,0 +1,221 @@
+"""The database of one process: an engine on SQLite or PostgreSQL, and transactions as context managers.
+
+The only place that commits. Stores receive a connection and never end its transaction.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.pool import QueuePool
+
+from mlp.clock import now
+from mlp.errors import ConfigurationInvalid, DatabaseUnavailable, StorageFull
+
+#: Tables of all domains; each domain's tables.py adds its own.
+METADATA = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class Database:
+    """Connections to one database; safe for use by several threads.
+
+    Args:
+        url: ``sqlite:///path`` or ``postgresql://…`` (which means psycopg 3).
+        timeout_seconds: Longest wait for a connection, for SQLite's write lock, and for a lock in PostgreSQL.
+        connections_max: Connections held to PostgreSQL at most.
+    """
+
+    def __init__(self, url: str, *, timeout_seconds: float = 5.0, connections_max: int = 10) -> None:
+        self.url = _with_driver(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        make = _sqlite_engine if self.is_sqlite else _postgresql_engine
+        self.engine = make(self.url, timeout_seconds, connections_max)
+
+    @contextmanager
+    def transaction(self) -> Iterator[sa.Connection]:
+        """A connection in a writing transaction: committed on leaving, rolled back on any exception.
+
+        On SQLite the write lock is taken at the start (BEGIN IMMEDIATE), so that no transaction fails half-way
+        because another one wrote in between.
+
+        Raises:
+            DatabaseUnavailable: Not reachable, or busy for longer than the time-out.
+            StorageFull: The disk is full; nothing was written.
+        """
+        with self._begun("BEGIN IMMEDIATE") as connection:
+            yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[sa.Connection]:
+        """A connection for reading one consistent state.
+
+        Raises:
+            DatabaseUnavailable: Not reachable within the time-out.
+        """
+        with self._begun("BEGIN") as connection:
+            yield connection
+
+    @contextmanager
+    def _begun(self, sqlite_begin: str) -> Iterator[sa.Connection]:
+        with (
+            _clear_errors(),
+            self.engine.connect() as connection,
+            connection.execution_options(sqlite_begin=sqlite_begin).begin(),
+        ):
+            yield connection
+
+    def check(self) -> None:
+        """Returns when the database answers a trivial query.
+
+        Raises:
+            DatabaseUnavailable: It does not.
+        """
+        with self.reading() as connection:
+            connection.execute(sa.text("SELECT 1"))
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+
+def sqlite_url(folder: Path) -> str:
+    """The address of a data folder's own database file."""
+    return f"sqlite:///{(folder / 'mlp.sqlite').absolute().as_posix()}"
+
+
+def _with_driver(text: str) -> URL:
+    try:
+        url = make_url(text)
+    except sa.exc.ArgumentError:
+        raise ConfigurationInvalid(
+            "DATABASE_URL is no address: expected postgresql://user:password@host/name"
+        ) from None
+    if url.get_backend_name() not in ("sqlite", "postgresql"):
+        raise ConfigurationInvalid(f"DATABASE_URL names {url.get_backend_name()}: use postgresql:// or sqlite:///")
+    return url.set(drivername="postgresql+psycopg") if url.get_backend_name() == "postgresql" else url
+
+
+def _sqlite_engine(url: URL, timeout_seconds: float, _connections_max: int) -> sa.Engine:
+    engine = sa.create_engine(
+        url,
+        poolclass=QueuePool,
+        pool_size=8,
+        max_overflow=32,
+        pool_timeout=timeout_seconds,
+        connect_args={"timeout": timeout_seconds, "check_same_thread": False},
+    )
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _record: Any) -> None:
+        # Transactions are begun by us, so that a writer can ask for the lock at once; see transaction().
+        connection.isolation_level = None
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",  # an acknowledged write survives a power cut, not only kill -9
+            "foreign_keys=ON",
+            f"busy_timeout={int(timeout_seconds * 1000)}",
+            "wal_autocheckpoint=2000",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: sa.Connection) -> None:
+        connection.exec_driver_sql(connection.get_execution_options().get("sqlite_begin", "BEGIN"))
+
+    return engine
+
+
+def _postgresql_engine(url: URL, timeout_seconds: float, connections_max: int) -> sa.Engine:
+    millis = int(timeout_seconds * 1000)
+    try:
+        return sa.create_engine(
+            url,
+            pool_size=connections_max,
+            max_overflow=0,
+            pool_timeout=timeout_seconds,
+            pool_pre_ping=True,
+            connect_args={
+                "connect_timeout": max(1, int(timeout_seconds)),
+                "options": f"-c timezone=UTC -c lock_timeout={millis} -c idle_in_transaction_session_timeout=60000",
+                "application_name": "mlp",
+            },
+        )
+    except ModuleNotFoundError as error:
+        raise ConfigurationInvalid(
+            'DATABASE_URL names PostgreSQL, and psycopg is not installed: pip install "mlp-stack[postgres]"'
+        ) from error
+
+
+@contextmanager
+def _clear_errors() -> Iterator[None]:
+    """Turns the drivers' errors about the database's state into ours; errors of our own SQL pass as they are."""
+    try:
+        yield
+    except sa.exc.TimeoutError as error:
+        raise DatabaseUnavailable("all connections to the database are in use: try again") from error
+    except DBAPIError as error:
+        if _is_full(error):
+            raise StorageFull("the disk of the database is full: nothing was written; free some space") from error
+        if isinstance(error, OperationalError) or error.connection_invalidated:
+            reason = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else "no answer"
+            raise DatabaseUnavailable(f"the database does not answer: {reason}") from error
+        raise
+
+
+def _is_full(error: DBAPIError) -> bool:
+    original = error.orig
+    if isinstance(original, sqlite3.OperationalError):
+        # Errors 13 and 10 of https://www.sqlite.org/rescode.html: no room, or a failed write of a page.
+        return original.sqlite_errorname in ("SQLITE_FULL", "SQLITE_IOERR_WRITE")
+    return getattr(original, "sqlstate", None) == "53100"  # disk_full, PostgreSQL Appendix A
+
+
+class UTCDateTime(sa.types.TypeDecorator[Any]):
+    """Aware UTC moments: timestamptz in PostgreSQL, ISO text in SQLite; naive times are refused."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: sa.Dialect) -> Any:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise TypeError(f"naive time {value!r}: times in the database are aware UTC")
+        return value if dialect.name == "postgresql" else value.astimezone(now().tzinfo).replace(tzinfo=None)
+
+    def process_result_value(self, value: Any, dialect: sa.Dialect) -> Any:
+        if value is None:
+            return None
+        zone = now().tzinfo
+        return value.astimezone(zone) if dialect.name == "postgresql" else value.replace(tzinfo=zone)
+
+
+def json_column() -> sa.types.TypeEngine[Any]:
+    """The type of a JSON column: jsonb in PostgreSQL, text in SQLite; SQL NULL for None."""
+    from sqlalchemy.dialects.postgresql import JSONB
+
+    return sa.JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+
+
+def insert_or_ignore(database: Database, table: sa.Table) -> Any:
+    """An INSERT that leaves rows alone whose key already exists, in the database's own dialect."""
+    if database.is_sqlite:
+        from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+        return sqlite_insert(table).on_conflict_do_nothing()
+    from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+
+    return postgresql_insert(table).on_conflict_do_nothing()
