@@ -7,13 +7,14 @@ import sqlalchemy as sa
 
 from mlp.storage.database import METADATA, UTCDateTime, json_column
 
+#: A shadow's answer stands under the id of the request it watched, so that one label scores both versions.
 inferences = sa.Table(
     "inferences",
     METADATA,
     sa.Column("id", sa.String(36), primary_key=True),
     sa.Column("row", sa.Integer, primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True),
     sa.Column("model", sa.String(200), nullable=False),
-    sa.Column("version", sa.Integer, nullable=False),
     sa.Column("role", sa.String(20), nullable=False),
     sa.Column("mode", sa.String(20), nullable=False),
     sa.Column("key", sa.String(255)),

@@ -48,12 +48,14 @@ def from_rows(signature: Signature, rows: Sequence[RowValues]) -> Batch:
     """A batch from checked rows; the values are copied once, into arrays of the signature's types."""
     matrix_dtype = signature.matrix_dtype
     if matrix_dtype is not None:
-        return from_matrix(signature, np.array(rows, dtype=NUMPY_DTYPES[matrix_dtype]).reshape(len(rows), -1))
+        return from_matrix(
+            signature, np.array(rows, dtype=NUMPY_DTYPES[matrix_dtype]).reshape(len(rows), len(signature.inputs))
+        )
     columns: dict[str, Array] = {}
     nulls: dict[str, Array] = {}
     values_by_field = zip(*rows, strict=True) if rows else ((),) * len(signature.inputs)
     for item, values in zip(signature.inputs, values_by_field, strict=True):
-        columns[item.name], mask = _column(item, values)
+        columns[item.name], mask = to_column(item, values)
         if mask is not None:
             nulls[item.name] = mask
     return Batch(len(rows), columns, nulls)
@@ -65,7 +67,8 @@ def from_matrix(signature: Signature, matrix: Array) -> Batch:
     return Batch(len(matrix), columns, matrix=matrix)
 
 
-def _column(item: Field, values: Sequence[Any]) -> tuple[Array, Array | None]:
+def to_column(item: Field, values: Sequence[Any]) -> tuple[Array, Array | None]:
+    """One column from checked values, and the mask of its nulls where the type cannot hold them itself."""
     dtype = NUMPY_DTYPES[item.dtype]
     if item.shape:
         return np.array(values, dtype=dtype).reshape(len(values), *_known(item.shape, values)), None

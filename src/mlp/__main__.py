@@ -1,0 +1,14 @@
+"""Starts the command line: ``mlp`` and ``python -m mlp``."""
+
+import sys
+
+
+def main() -> None:
+    """Runs the command that the arguments of this process name, and ends the process with its exit code."""
+    from mlp.cli.main import run
+
+    sys.exit(run(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

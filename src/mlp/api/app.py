@@ -1,0 +1,59 @@
+"""The application: middleware, the list of routers, the answers to errors. Nothing is decided here."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from fastapi.routing import APIRouter
+
+from mlp import __version__
+from mlp.api import documentation, health
+from mlp.api.errors import add_error_answers
+from mlp.api.middleware import RequestMiddleware
+from mlp.feedback import routes as feedback
+from mlp.inference import protocol_routes
+from mlp.inference import routes as inference
+from mlp.jobs import routes as jobs
+from mlp.monitoring import routes as monitoring
+from mlp.registry import routes as registry
+from mlp.stack import Stack
+
+ROUTERS: list[APIRouter] = [
+    health.router,
+    registry.router,
+    inference.router,
+    jobs.router,
+    feedback.router,
+    monitoring.router,
+    documentation.router,
+]
+
+
+def create_app(stack: Stack) -> FastAPI:
+    """The ASGI application over a stack; starting it starts the stack, stopping it closes the stack."""
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        await stack.start()
+        try:
+            yield
+        finally:
+            await stack.close()
+
+    app = FastAPI(
+        title="MLP, Machine Learning in Production",
+        version=__version__,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+    )
+    app.state.stack = stack
+    # The most asked first: Starlette tries routes in order.
+    app.router.routes[:0] = [*protocol_routes.HOT_ROUTES, *inference.HOT_ROUTES]
+    for router in ROUTERS:
+        app.include_router(router)
+    app.router.routes.extend(protocol_routes.ROUTES)
+    app.add_middleware(RequestMiddleware, settings=stack.settings)
+    add_error_answers(app)
+    return app

@@ -1,0 +1,71 @@
+"""The SQL of feedback: noting labels, finding those that wait for their inference, and counting."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from mlp.feedback.tables import feedback
+
+
+def insert(connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Note accepted labels."""
+    if rows:
+        connection.execute(feedback.insert(), rows)
+
+
+def list_parked(
+    connection: sa.Connection, model: str, keys: Sequence[str], inference_ids: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Labels of a model that wait for one of these keys or ids, in the order in which they came."""
+    query = (
+        sa.select(feedback)
+        .where(
+            feedback.c.state == "parked",
+            feedback.c.model == model,
+            sa.or_(feedback.c.key.in_(keys), feedback.c.inference_id.in_(inference_ids)),
+        )
+        .order_by(feedback.c.id)
+    )
+    return [dict(row._mapping) for row in connection.execute(query)]
+
+
+def models_with_parked(connection: sa.Connection) -> set[str]:
+    """Names of the models for which any label waits."""
+    return {
+        row[0] for row in connection.execute(sa.select(feedback.c.model).where(feedback.c.state == "parked").distinct())
+    }
+
+
+def settle(connection: sa.Connection, settled: Sequence[Mapping[str, Any]]) -> None:
+    """Note what became of labels that waited; each mapping has the ``id`` and the new values."""
+    for values in settled:
+        connection.execute(
+            feedback.update()
+            .where(feedback.c.id == values["id"])
+            .values({name: value for name, value in values.items() if name != "id"})
+        )
+
+
+def count_states(connection: sa.Connection, model: str) -> dict[str, int]:
+    """Labels of a model by state."""
+    query = sa.select(feedback.c.state, sa.func.count()).where(feedback.c.model == model).group_by(feedback.c.state)
+    return {state: count for state, count in connection.execute(query)}
+
+
+def list_delays(connection: sa.Connection, model: str, limit: int) -> list[float]:
+    """Delays in seconds of the newest labels that were the first of their inference."""
+    query = (
+        sa.select(feedback.c.delay_seconds)
+        .where(feedback.c.model == model, feedback.c.state == "matched")
+        .order_by(feedback.c.received_at.desc())
+        .limit(limit)
+    )
+    return [row[0] for row in connection.execute(query) if row[0] is not None]
+
+
+def delete_older(connection: sa.Connection, before: datetime, limit: int) -> int:
+    """Delete at most ``limit`` labels received before a moment; returns how many went."""
+    old = sa.select(feedback.c.id).where(feedback.c.received_at < before).limit(limit)
+    return connection.execute(feedback.delete().where(feedback.c.id.in_(old.scalar_subquery()))).rowcount

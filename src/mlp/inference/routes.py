@@ -1,0 +1,106 @@
+"""The friendly HTTP of predictions: ask now, ask later, and read back what was recorded.
+
+``predict`` is a plain Starlette route: the framework's validation and serialisation would cost more than the
+prediction itself. ``describe`` writes its part of the OpenAPI document by hand.
+"""
+
+import asyncio
+import time
+from typing import Annotated, Any, cast
+
+import msgspec
+from fastapi import APIRouter, Depends, Query, Request
+from pydantic import AwareDatetime
+from starlette.responses import Response
+from starlette.routing import Route
+
+from mlp.inference.bodies import decode_rows, event_micros
+from mlp.inference.history import InferenceHistory
+from mlp.inference.questions import check_keys, rows_question
+from mlp.inference.schemas import InferenceItem, InferencePage
+from mlp.inference.service import InferenceService, server_timing
+from mlp.inference.tasks import PREDICT, QueuedQuestion
+from mlp.jobs.idempotency import fingerprint, parse_key
+from mlp.jobs.schemas import job_answer
+from mlp.jobs.service import JobService
+from mlp.jobs.states import Priority, priority_named
+
+router = APIRouter(tags=["inference"])
+_encoder = msgspec.json.Encoder()
+
+
+def _inference(request: Request) -> InferenceService:
+    return cast("InferenceService", request.app.state.stack.inference)
+
+
+def _history(request: Request) -> InferenceHistory:
+    return cast("InferenceHistory", request.app.state.stack.history)
+
+
+def _jobs(request: Request) -> JobService:
+    return cast("JobService", request.app.state.stack.jobs)
+
+
+History = Annotated[InferenceHistory, Depends(_history)]
+
+
+async def predict(request: Request) -> Response:
+    """Answer the rows of the request, or make a job of them where the caller prefers not to wait."""
+    started = time.perf_counter()
+    if "respond-async" in request.headers.get("prefer", ""):
+        return await submit_job(request)
+    body = await request.body()
+    parsed = decode_rows(body)
+    question = rows_question(request.path_params["model"], request.path_params.get("version"), body, parsed)
+    answer = await _inference(request).predict(question)
+    content = _encoder.encode(answer.as_document(parsed.keys))
+    timing = server_timing(answer.timing, time.perf_counter() - started)
+    return Response(content, media_type="application/json", headers={"server-timing": timing})
+
+
+async def submit_job(request: Request) -> Response:
+    """Accept the rows as a job: 202 once the row is committed. Refuses now what could never succeed later."""
+    body = await request.body()
+    parsed = decode_rows(body)
+    event_micros(parsed.at)
+    model, reference = request.path_params["model"], request.path_params.get("version")
+    version = await _inference(request).version(model, reference)
+    check_keys(parsed.keys, len(version.row_reader.read(parsed.rows)))
+    offered = _jobs(request).offer(
+        PREDICT,
+        version.name,
+        _encoder.encode(QueuedQuestion(version.name, reference, body.decode())),
+        priority=Priority.DEFAULT if parsed.priority is None else priority_named(parsed.priority),
+        idempotency_key=parse_key(request.headers.get("idempotency-key")),
+        fingerprint=fingerprint(request.method, request.url.path, body),
+    )
+    return job_answer(await asyncio.wrap_future(offered), status=202)
+
+
+@router.get("/v1/inferences/{inference_id}", response_model=InferenceItem)
+def get_inference(inference_id: str, history: History) -> Any:
+    """One recorded request: its rows with inputs, outputs and labels."""
+    return history.get(inference_id)
+
+
+@router.get("/v1/inferences", response_model=InferencePage)
+def list_inferences(
+    history: History,
+    model: str | None = None,
+    key: str | None = None,
+    since: AwareDatetime | None = None,
+    until: AwareDatetime | None = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+    cursor: str | None = None,
+) -> Any:
+    """Recorded rows, newest first."""
+    return history.list_page(model=model, key=key, since=since, until=until, limit=limit, cursor=cursor)
+
+
+#: Ahead of every other route, since they are asked most.
+HOT_ROUTES = [
+    Route("/v1/models/{model}/predict", predict, methods=["POST"]),
+    Route("/v1/models/{model}/versions/{version}/predict", predict, methods=["POST"]),
+    Route("/v1/models/{model}/jobs", submit_job, methods=["POST"]),
+    Route("/v1/models/{model}/versions/{version}/jobs", submit_job, methods=["POST"]),
+]

@@ -1,0 +1,57 @@
+"""Runs small pieces of work again and again in one thread, each at its own interval; a failure skips one turn."""
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from mlp.clock import monotonic
+from mlp.observability.metrics import counter
+
+_log = logging.getLogger(__name__)
+_failures = counter("mlp_periodic_failures_total", "Turns of periodic work that failed.", ("work",))
+
+
+@dataclass(frozen=True)
+class Periodic:
+    """One piece of work: short, safe to repeat, and done every ``interval_seconds``."""
+
+    name: str
+    interval_seconds: float
+    work: Callable[[], object]
+
+
+class PeriodicThread:
+    """The thread that does a list of periodic work; its owner starts and closes it."""
+
+    def __init__(self, name: str, works: Sequence[Periodic]) -> None:
+        self._works = list(works)
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        """Begin; each piece of work has its first turn after one interval."""
+        self._thread.start()
+
+    def close(self, timeout_seconds: float) -> None:
+        """Let the turn under way end, then stop."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout_seconds)
+
+    def _run(self) -> None:
+        due = {item.name: monotonic() + item.interval_seconds for item in self._works}
+        while self._works:
+            if self._stopping.wait(max(0.0, min(due.values()) - monotonic())):
+                return
+            for item in self._works:
+                if due[item.name] <= monotonic():
+                    self._turn(item)
+                    due[item.name] = monotonic() + item.interval_seconds
+
+    def _turn(self, item: Periodic) -> None:
+        try:
+            item.work()
+        except Exception as error:  # the next turn may do better; the thread must live
+            _failures.labels(item.name).inc()
+            _log.warning("%s failed this time: %s", item.name, error)

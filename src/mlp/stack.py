@@ -1,0 +1,231 @@
+"""The composition root: everything one process holds open, made from settings, started, checked and closed here.
+
+Laptop mode and the deployed stack are the same services over different addresses; no other module opens a
+connection, a file of the data folder, or a thread that outlives a call.
+"""
+
+import asyncio
+import logging
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlp.clock import now
+from mlp.config import Settings
+from mlp.errors import MLPError
+from mlp.feedback.service import FeedbackService
+from mlp.inference import tasks as inference_tasks
+from mlp.inference.drain import Drain
+from mlp.inference.history import InferenceHistory
+from mlp.inference.loaded_models import LoadedModels
+from mlp.inference.recorder import Recorder
+from mlp.inference.service import InferenceService
+from mlp.jobs.local_worker import LocalWorker
+from mlp.jobs.service import JobService
+from mlp.monitoring.references import read_reference
+from mlp.monitoring.service import MonitoringService
+from mlp.periodic import Periodic, PeriodicThread
+from mlp.registry import tasks as registry_tasks
+from mlp.registry.service import RegistryService
+from mlp.registry.snapshot import Resolution
+from mlp.retention import RETENTION_SECONDS, Retention
+from mlp.storage import schema
+from mlp.storage.artefacts import ArtefactStore
+from mlp.storage.database import Database, sqlite_url
+
+_log = logging.getLogger(__name__)
+
+#: Importing a task module declares its tasks; named here so that every process knows the same ones.
+TASK_MODULES = (inference_tasks, registry_tasks)
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where things lie in a data folder."""
+
+    folder: Path
+
+    @property
+    def artefacts(self) -> Path:
+        """Versions, by their SHA-256."""
+        return self.folder / "artefacts"
+
+    @property
+    def spool(self) -> Path:
+        """Recorded inferences on their way to the database."""
+        return self.folder / "spool"
+
+
+class Stack:
+    """One process's services. Made in a thread, started and closed on the event loop that it answers on.
+
+    Args:
+        settings: Read once, by the caller.
+        is_leader: Of several processes on one folder, the one that does what must be done once.
+    """
+
+    def __init__(self, settings: Settings, *, is_leader: bool = True) -> None:
+        self.settings = settings
+        self.is_leader = is_leader
+        self.places = Places(settings.folder)
+        settings.folder.mkdir(parents=True, exist_ok=True)
+        self.database = open_database(settings)
+        if is_leader:
+            schema.upgrade(self.database)
+        else:
+            schema.check(self.database)
+        self.artefacts = ArtefactStore(self.places.artefacts)
+        self.jobs = JobService(self.database, settings)
+        self.registry = RegistryService(self.database, self.artefacts, self.jobs, settings)
+        self.recorder = Recorder(
+            self.places.spool, segment_bytes=settings.spool_segment_bytes, bytes_max=settings.spool_bytes_max
+        )
+        self.loaded_models = LoadedModels(
+            settings,
+            self.artefacts.open_folder,
+            lambda frames, is_durable: self.recorder.write(frames, is_durable=is_durable),
+        )
+        self.inference = InferenceService(settings, self.registry, self.loaded_models)
+        self.history = InferenceHistory(self.database, self.registry.find_signature)
+        self.feedback = FeedbackService(self.database, self.registry, settings)
+        self.monitoring = MonitoringService(self.database, self.registry, settings)
+        self.registry.attach(ensure_loaded=self.inference.ensure_loaded, build_reference=read_reference)
+        self.drain = Drain(
+            self.database,
+            self.places.spool,
+            self.recorder.spool,
+            self.registry.find_signature,
+            [self.monitoring.observe_drained, self.feedback.match_drained],
+            interval_seconds=settings.drain_interval_seconds,
+        )
+        self.worker = LocalWorker(
+            self,
+            self.jobs.leases,
+            self.jobs.notices,
+            threads=settings.job_workers,
+            poll_seconds=settings.job_poll_seconds,
+        )
+        self.periodic = PeriodicThread("periodic", self._periodic_work())
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._warming: asyncio.Task[None] | None = None
+        self.is_ready = False
+        self._made_at = now()
+
+    async def start(self) -> None:
+        """Begin answering: threads start, and every aliased version is loaded in the background."""
+        loop = self._loop = asyncio.get_running_loop()
+        self.inference.attach(loop)
+        self.jobs.start()
+        await asyncio.to_thread(self.registry.refresh)
+        self.drain.start()
+        await asyncio.to_thread(self._start_worker)
+        self.periodic.start()
+        self._warming = loop.create_task(self._warm())
+
+    def _start_worker(self) -> None:
+        # A data folder has one server: whatever ran before this one took it died with its process.
+        is_sole_owner = self.is_leader and self.database.is_sqlite
+        self.worker.start(owned_since=self._made_at if is_sole_owner else None)
+
+    def _periodic_work(self) -> list[Periodic]:
+        works = [Periodic("alias refresh", self.settings.alias_refresh_seconds, self._follow_registry)]
+        if self.is_leader:
+            retention = Retention(self.settings, self.database, self.registry)
+            works.append(Periodic("retention", RETENTION_SECONDS, retention.delete_old))
+        return works
+
+    def _follow_registry(self) -> None:
+        """See aliases that another process moved; load what they name, put away what nothing names."""
+        if self.registry.refresh_if_changed():
+            for wanted in self.registry.snapshot().named():
+                if self.loaded_models.recent_failure((wanted.model, wanted.number)) is None:
+                    self._ensure_quietly(wanted)
+        loop = self._loop
+        if loop is not None:
+            named = {(wanted.model, wanted.number) for wanted in self.registry.snapshot().named()}
+            asyncio.run_coroutine_threadsafe(self.loaded_models.keep_only(named), loop).result(
+                self.settings.shutdown_seconds
+            )
+
+    def _ensure_quietly(self, wanted: Resolution) -> None:
+        try:
+            self.loaded_models.ensure(wanted)
+        except MLPError:
+            return  # logged and kept by loaded_models; readiness names it
+
+    async def _warm(self) -> None:
+        """Load what aliases name; a version that fails is reported by readiness and does not hold up the others."""
+        for wanted in self.registry.snapshot().named():
+            await asyncio.to_thread(self._ensure_quietly, wanted)
+        self.is_ready = True
+
+    async def close(self) -> None:
+        """Stop in order: no new work, answers that wait leave, records reach the database, connections end."""
+        if self._warming is not None:
+            self._warming.cancel()
+        await asyncio.to_thread(self.periodic.close, self.settings.shutdown_seconds)
+        self.jobs.stop_waiting()
+        await asyncio.to_thread(self.worker.close, self.settings.shutdown_seconds)
+        await self.inference.close()
+        await asyncio.to_thread(self._close_storage)
+
+    def _close_storage(self) -> None:
+        self.drain.close(self.settings.shutdown_seconds)
+        self.jobs.close()
+        self.recorder.close()
+        self.database.close()
+
+    def check_ready(self) -> dict[str, Any]:
+        """What works and what does not: ``ready``, ``degraded`` (predictions go on), or ``unavailable``."""
+        components = {
+            "database": self._check_database(),
+            "recording": _state(self.recorder.trouble or self.drain.trouble),
+            "disk": self._check_disk(),
+        }
+        models = self._check_models()
+        is_any_up = any(model["status"] == "ready" for model in models.values())
+        if not self.is_ready or (models and not is_any_up):
+            status = "unavailable"
+        elif all(part["status"] == "ready" for part in [*components.values(), *models.values()]):
+            status = "ready"
+        else:
+            status = "degraded"
+        return {"status": status, "components": components, "models": models}
+
+    def _check_database(self) -> dict[str, Any]:
+        try:
+            self.database.check()
+        except MLPError as error:
+            return _state(error.message)
+        return _state(None)
+
+    def _check_disk(self) -> dict[str, Any]:
+        free_bytes = shutil.disk_usage(self.settings.folder).free
+        low = free_bytes < _FREE_BYTES_MIN
+        return {**_state(f"only {free_bytes >> 20} MiB free" if low else None), "free_bytes": free_bytes}
+
+    def _check_models(self) -> dict[str, Any]:
+        failures = self.loaded_models.failures()
+        report: dict[str, Any] = {}
+        for wanted in self.registry.snapshot().champions():
+            reason = failures.get((wanted.model, wanted.number))
+            if reason is None and self.loaded_models.find((wanted.model, wanted.number)) is None:
+                reason = "loading"
+            report[wanted.model] = {**_state(reason), "version": str(wanted.number)}
+        return report
+
+
+_FREE_BYTES_MIN = 256 << 20
+
+
+def _state(trouble: str | None) -> dict[str, Any]:
+    return {"status": "ready", "detail": None} if trouble is None else {"status": "degraded", "detail": trouble}
+
+
+def open_database(settings: Settings) -> Database:
+    """The database that settings name: PostgreSQL by its address, or the SQLite file of the data folder."""
+    url = sqlite_url(settings.folder) if settings.database_url is None else settings.database_url.get_secret_value()
+    return Database(
+        url, timeout_seconds=settings.database_timeout_seconds, connections_max=settings.database_connections_max
+    )
