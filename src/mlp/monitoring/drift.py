@@ -31,6 +31,7 @@ three standard deviations); overlapping blocks for dependent rows are Kuensch's 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -172,37 +173,48 @@ def ordinary_drift(feature: FeatureReference, window_rows: int) -> OrdinaryDrift
     constant = PSI_THRESHOLD if measure is Measure.PSI else JS_THRESHOLD
     if len(feature.chunk_counts) < BLOCKS_MIN:
         return OrdinaryDrift(constant, 1.0)
-    blocks, is_longest = _blocks(feature, window_rows)
-    reference_rows, block_rows = int(feature.counts.sum()), float(blocks.sum(axis=1).mean())
+    lengths_rows = _block_lengths_rows(feature)
+    fitting = next((place for place, rows in enumerate(lengths_rows) if rows <= window_rows), len(lengths_rows) - 1)
+    block_rows, wandering, dispersion = _spread(feature, fitting)
     # A window up to twice as long as its blocks is judged as if it were no longer: less would be expected of it only if
     # neighbouring rows were independent, and they are not.
-    judged_rows = window_rows if is_longest or window_rows < block_rows else block_rows
-    inside = reference_rows / block_rows - 1.0
-    extrapolation = (reference_rows / judged_rows + 1.0) / inside
+    judged_rows = window_rows if fitting == 0 or window_rows < block_rows else block_rows
+    reference_rows = int(feature.counts.sum())
+    extrapolation = (reference_rows / judged_rows + 1.0) / (reference_rows / block_rows - 1.0)
     if measure is Measure.JS:
         extrapolation = extrapolation**0.5
-    whole, blocks = _comparable(feature, feature.counts), _comparable(feature, blocks)
-    distances = _distance(measure, whole, blocks)
-    wandering = float(distances.mean() + _DEVIATIONS * distances.std()) * extrapolation
-    return OrdinaryDrift(max(constant, wandering), _dispersion(whole, blocks))
+    return OrdinaryDrift(max(constant, wandering * extrapolation), dispersion)
 
 
-def _blocks(feature: FeatureReference, window_rows: int) -> tuple[NDArray[np.int64], bool]:
-    """Counts [blocks, bins] of the longest blocks that the window covers, and whether there are no longer ones.
+def _block_lengths_rows(feature: FeatureReference) -> list[float]:
+    """Rows of the blocks that there are, the longest first: runs of chunks, then stretches."""
+    chunk_rows = float(feature.counts.sum()) / len(feature.chunk_counts)
+    runs = [run * chunk_rows for run in range(len(feature.chunk_counts) // BLOCKS_MIN, 0, -1)]
+    return runs + [float(stretches[0].sum()) for stretches in feature.stretch_counts]
 
-    A window shorter than all blocks gets the shortest.
+
+# A question about a year asks for the same few lengths again and again.
+@lru_cache(maxsize=1024)
+def _spread(feature: FeatureReference, place: int) -> tuple[float, float, float]:
+    """Mean rows, wandering and dispersion of the blocks at that place among the lengths.
+
+    Wandering is the mean of their distances to the whole reference plus three standard deviations.
     """
-    chunks = len(feature.chunk_counts)
-    window_chunks = window_rows * chunks // int(feature.counts.sum())
-    if window_chunks >= 1:
-        longest = chunks // BLOCKS_MIN
-        run = min(window_chunks, longest)
-        running = np.cumsum(np.vstack([np.zeros_like(feature.chunk_counts[:1]), feature.chunk_counts]), axis=0)
-        return running[run:] - running[:-run], run == longest
-    for stretches in feature.stretch_counts:
-        if stretches[0].sum() <= window_rows:
-            return stretches, False
-    return (feature.chunk_counts, *feature.stretch_counts)[-1], False
+    blocks = _blocks(feature, place)
+    block_rows = float(blocks.sum(axis=1).mean())
+    whole, blocks = _comparable(feature, feature.counts), _comparable(feature, blocks)
+    distances = _distance(measure_of(feature), whole, blocks)
+    return block_rows, float(distances.mean() + _DEVIATIONS * distances.std()), _dispersion(whole, blocks)
+
+
+def _blocks(feature: FeatureReference, place: int) -> NDArray[np.int64]:
+    """Counts [blocks, bins] of the blocks at that place among the lengths; runs of chunks overlap."""
+    run = len(feature.chunk_counts) // BLOCKS_MIN - place
+    if run < 1:
+        return feature.stretch_counts[-run]
+    running = np.cumsum(np.vstack([np.zeros_like(feature.chunk_counts[:1]), feature.chunk_counts]), axis=0)
+    blocks: NDArray[np.int64] = running[run:] - running[:-run]
+    return blocks
 
 
 def _dispersion(whole: Counts, blocks: NDArray[np.int64]) -> float:

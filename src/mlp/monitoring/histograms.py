@@ -35,6 +35,7 @@ STRETCH_ROWS_MIN = 200
 
 _DAY_SECONDS = 86_400.0
 _GOLDEN_RATIO = (5**0.5 - 1) / 2
+_FINITE_MAX = 1e300
 _FORMAT = 1
 
 
@@ -44,7 +45,7 @@ class NumericBins:
 
     The counts are, in this order: below the smallest edge, each interval (edge, next edge], above the largest edge,
     missing. The edges lie midway between values of the reference, so that a value which was rounded to float32 on one
-    side only still falls in its bin. Infinities count as below or above.
+    side only still falls in its bin. Infinities, and numbers beyond 1e300 either way, count as below or above.
 
     Attributes:
         edges: Increasing; none if the reference held no finite value, which leaves the bins "any value" and missing.
@@ -63,7 +64,7 @@ class NumericBins:
     @classmethod
     def of(cls, column: NumericColumn, *, is_time_of_day: bool = False) -> Self:
         """The bins that fit a reference column: one for each value up to ten values, else at most ten quantile bins."""
-        finite = column[np.isfinite(column)]
+        finite = column[np.abs(column) < _FINITE_MAX]
         if is_time_of_day:
             finite = np.mod(finite, _DAY_SECONDS)
         if finite.size == 0:

@@ -94,8 +94,8 @@ def average_precision(labels: Labels, probabilities: Probabilities) -> float | N
     if positives == 0 or not np.isfinite(probabilities).all():
         return None
     descending = np.argsort(-probabilities, kind="stable")
-    sorted_scores = probabilities[descending]
-    last_of_tie = np.append(np.flatnonzero(np.diff(sorted_scores)), len(labels) - 1)
+    falling = probabilities[descending]
+    last_of_tie = np.append(np.flatnonzero(falling[1:] != falling[:-1]), len(labels) - 1)
     found = np.cumsum(labels[descending])[last_of_tie]
     precision = found / (last_of_tie + 1)
     recall_gained = np.diff(found, prepend=0) / positives
@@ -170,10 +170,9 @@ def mean_of(values: Numbers) -> float | None:
 def mid_ranks(values: Numbers) -> Numbers:
     """Ranks from 1, equal values sharing the mean of theirs, float64 [rows]."""
     order = np.argsort(values, kind="stable")
-    is_new = np.diff(values[order], prepend=-np.inf) > 0.0
-    if len(is_new):
-        # The first value may itself be minus infinity, which is not above the prepended one.
-        is_new[0] = True
+    ascending = values[order]
+    is_new = np.ones(len(values), dtype=bool)
+    is_new[1:] = ascending[1:] != ascending[:-1]
     first_of_tie = np.flatnonzero(is_new)
     past_tie = np.append(first_of_tie[1:], len(values))
     ranks = np.empty(len(values))
