@@ -174,6 +174,7 @@ class Stack:
         self.drain.close(self.settings.shutdown_seconds)
         self.jobs.close()
         self.recorder.close()
+        self.drain.remove_emptied()
         self.database.close()
 
     def check_ready(self) -> dict[str, Any]:

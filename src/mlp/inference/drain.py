@@ -6,6 +6,7 @@ every recorded row once (labels that wait, feature counts) take part in the same
 """
 
 import logging
+import shutil
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -86,6 +87,7 @@ class Drain:
         self._thread = threading.Thread(target=self._run, name="drain", daemon=True)
         self._trouble: str | None = None
         self._rounds = 0
+        self._moved_to: Position | None = None
         self._readers: dict[tuple[str, int], BodyReader] = {}
 
     @property
@@ -102,6 +104,17 @@ class Drain:
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join(timeout_seconds)
+
+    def remove_emptied(self) -> None:
+        """Delete this process's spool if all of it is in the database; called when its writer is closed.
+
+        What could not be moved stays, and the next process adopts it.
+        """
+        if self._writer is None or self._trouble is not None or self._moved_to != self._writer.position():
+            return
+        with self._database.transaction() as connection:
+            store.delete_progress(connection, self._writer.id)
+        shutil.rmtree(self._writer.folder, ignore_errors=True)
 
     def _run(self) -> None:
         pause_seconds = self._interval_seconds
@@ -145,6 +158,7 @@ class Drain:
         if self._writer is not None:
             stop = self._writer.position()
             moved += self._drain_spool(self._writer.id, self._writer.folder, stop)
+            self._moved_to = stop
             self._writer.forget_before(stop.segment)
         metrics.spool_bytes.set(backlog_bytes(self._root))
         return moved

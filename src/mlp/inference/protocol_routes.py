@@ -10,13 +10,13 @@ from typing import Any, cast
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from mlp import __version__
 from mlp.errors import MalformedBody, ModelNotReady, VersionRefused
 from mlp.inference.bodies import InferBody, decode_infer, event_micros
 from mlp.inference.questions import Question
 from mlp.inference.service import InferenceService, server_timing
+from mlp.observability.routes import CountedRoute
 from mlp.registry.service import RegistryService
 from mlp.signature.tensors import metadata_tensor, select_outputs
 
@@ -125,16 +125,16 @@ def _question(model: str, reference: str | None, body: bytes, parsed: InferBody)
 _MODEL = "/v2/models/{model}"
 _VERSION = "/v2/models/{model}/versions/{version}"
 HOT_ROUTES = [
-    Route(f"{_MODEL}/infer", infer, methods=["POST"]),
-    Route(f"{_VERSION}/infer", infer, methods=["POST"]),
+    CountedRoute(f"{_MODEL}/infer", infer, methods=["POST"]),
+    CountedRoute(f"{_VERSION}/infer", infer, methods=["POST"]),
 ]
 ROUTES = [
-    Route("/v2/health/live", server_live, methods=["GET"]),
-    Route("/v2/health/ready", server_ready, methods=["GET"]),
-    Route("/v2", server_metadata, methods=["GET"]),
-    Route("/v2/", server_metadata, methods=["GET"]),
-    Route(f"{_MODEL}/ready", model_ready, methods=["GET"]),
-    Route(f"{_VERSION}/ready", model_ready, methods=["GET"]),
-    Route(_MODEL, model_metadata, methods=["GET"]),
-    Route(_VERSION, model_metadata, methods=["GET"]),
+    CountedRoute("/v2/health/live", server_live, methods=["GET"]),
+    CountedRoute("/v2/health/ready", server_ready, methods=["GET"]),
+    CountedRoute("/v2", server_metadata, methods=["GET"]),
+    CountedRoute("/v2/", server_metadata, methods=["GET"]),
+    CountedRoute(f"{_MODEL}/ready", model_ready, methods=["GET"]),
+    CountedRoute(f"{_VERSION}/ready", model_ready, methods=["GET"]),
+    CountedRoute(_MODEL, model_metadata, methods=["GET"]),
+    CountedRoute(_VERSION, model_metadata, methods=["GET"]),
 ]

@@ -12,7 +12,6 @@ import msgspec
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import AwareDatetime
 from starlette.responses import Response
-from starlette.routing import Route
 
 from mlp.inference.bodies import decode_rows, event_micros
 from mlp.inference.history import InferenceHistory
@@ -24,6 +23,7 @@ from mlp.jobs.idempotency import fingerprint, parse_key
 from mlp.jobs.schemas import job_answer
 from mlp.jobs.service import JobService
 from mlp.jobs.states import Priority, priority_named
+from mlp.observability.routes import CountedRoute
 
 router = APIRouter(tags=["inference"])
 _encoder = msgspec.json.Encoder()
@@ -99,8 +99,8 @@ def list_inferences(
 
 #: Ahead of every other route, since they are asked most.
 HOT_ROUTES = [
-    Route("/v1/models/{model}/predict", predict, methods=["POST"]),
-    Route("/v1/models/{model}/versions/{version}/predict", predict, methods=["POST"]),
-    Route("/v1/models/{model}/jobs", submit_job, methods=["POST"]),
-    Route("/v1/models/{model}/versions/{version}/jobs", submit_job, methods=["POST"]),
+    CountedRoute("/v1/models/{model}/predict", predict, methods=["POST"]),
+    CountedRoute("/v1/models/{model}/versions/{version}/predict", predict, methods=["POST"]),
+    CountedRoute("/v1/models/{model}/jobs", submit_job, methods=["POST"]),
+    CountedRoute("/v1/models/{model}/versions/{version}/jobs", submit_job, methods=["POST"]),
 ]
