@@ -141,7 +141,14 @@ def _create_jobs() -> None:
         sa.Column("published_at", UTCDateTime),
         sa.Column("started_at", UTCDateTime),
         sa.Column("finished_at", UTCDateTime),
-        sa.UniqueConstraint("tenant", "idempotency_key", name="uq_jobs_tenant_idempotency_key"),
+    )
+    op.create_index(
+        "uq_jobs_tenant_idempotency_key",
+        "jobs",
+        ["tenant", "idempotency_key"],
+        unique=True,
+        postgresql_where=sa.text("idempotency_key IS NOT NULL"),
+        sqlite_where=sa.text("idempotency_key IS NOT NULL"),
     )
     op.create_index(
         "ix_jobs_finished",

@@ -1,0 +1,1 @@
+"""Which models exist, which version answers, and how a folder becomes a version. Knows nothing of predictions."""
