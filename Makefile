@@ -1,0 +1,11 @@
+# Each target is `python3 dev.py TARGET`; arguments go in ARGS, another Python in PYTHON:
+#   make demo ARGS=--full
+#   make test ARGS="-k signature" PYTHON=python3.13
+PYTHON ?= python3
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check docs setup bench lock clean
+
+help demo test check docs setup bench lock clean:
+	@$(PYTHON) dev.py $@ $(ARGS)
