@@ -75,7 +75,7 @@ class Stack:
             schema.upgrade(self.database)
         else:
             schema.check(self.database)
-        self.artefacts = ArtefactStore(self.places.artefacts)
+        self.artefacts = ArtefactStore(self.places.artefacts, unpacked_bytes_max=settings.unpacked_bytes_max)
         self.jobs = JobService(self.database, settings)
         self.registry = RegistryService(self.database, self.artefacts, self.jobs, settings)
         self.recorder = Recorder(
@@ -112,8 +112,12 @@ class Stack:
         self.is_ready = False
         self._made_at = now()
 
-    async def start(self) -> None:
-        """Begin answering: threads start, and every aliased version is loaded in the background."""
+    async def start(self, *, is_warming: bool = True) -> None:
+        """Begin answering: threads start, and every aliased version is loaded in the background.
+
+        Args:
+            is_warming: Load them now; a process that ends in a moment loads only what it is asked for.
+        """
         loop = self._loop = asyncio.get_running_loop()
         self.inference.attach(loop)
         self.jobs.start()
@@ -121,11 +125,14 @@ class Stack:
         self.drain.start()
         await asyncio.to_thread(self._start_worker)
         self.periodic.start()
-        self._warming = loop.create_task(self._warm())
+        if is_warming:
+            self._warming = loop.create_task(self._warm())
 
     def _start_worker(self) -> None:
         # A data folder has one server: whatever ran before this one took it died with its process.
         is_sole_owner = self.is_leader and self.database.is_sqlite
+        if is_sole_owner:
+            self.artefacts.clear_abandoned(idle_seconds=0)
         self.worker.start(owned_since=self._made_at if is_sole_owner else None)
 
     def _periodic_work(self) -> list[Periodic]:

@@ -32,7 +32,7 @@ class InProcessTransport:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="in-process", daemon=True)
         self._thread.start()
-        self._run(stack.start(), _START_SECONDS)
+        self._run(stack.start(is_warming=False), _START_SECONDS)
         self._is_open = True
 
     @classmethod

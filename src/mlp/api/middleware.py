@@ -124,7 +124,7 @@ def _limited(receive: Receive, limit_bytes: int) -> Receive:
 
 
 def _too_large(limit_bytes: int) -> BodyTooLarge:
-    return BodyTooLarge(f"the body is larger than {limit_bytes} bytes, the limit here: send it in parts")
+    return BodyTooLarge(f"the body is larger than {limit_bytes} bytes, the limit of this route")
 
 
 def _set_header(message: Message, name: bytes, value: bytes) -> None:

@@ -71,7 +71,7 @@ class Drain:
         self,
         database: Database,
         root: Path,
-        writer: SpoolWriter | None,
+        writer: SpoolWriter,
         find_signature: Callable[[str, int], Signature | None],
         observers: Sequence[Observer],
         *,
@@ -110,7 +110,7 @@ class Drain:
 
         What could not be moved stays, and the next process adopts it.
         """
-        if self._writer is None or self._trouble is not None or self._moved_to != self._writer.position():
+        if self._trouble is not None or self._moved_to != self._writer.position():
             return
         with self._database.transaction() as connection:
             store.delete_progress(connection, self._writer.id)
@@ -152,14 +152,15 @@ class Drain:
         """
         moved = 0
         if self._rounds % _ORPHANS_EVERY_ROUNDS == 0:
-            for orphan in adopt_orphans(self._root, "" if self._writer is None else self._writer.id):
-                moved += self._drain_orphan(orphan)
+            moved += sum(self._drain_orphan(orphan) for orphan in adopt_orphans(self._root, self._writer.id))
+            metrics.spool_bytes.set(backlog_bytes(self._root))
         self._rounds += 1
-        if self._writer is not None:
-            stop = self._writer.position()
-            moved += self._drain_spool(self._writer.id, self._writer.folder, stop)
-            self._moved_to = stop
-            self._writer.forget_before(stop.segment)
+        stop = self._writer.position()
+        if stop == self._moved_to:
+            return moved
+        moved += self._drain_spool(self._writer.id, self._writer.folder, stop)
+        self._moved_to = stop
+        self._writer.forget_before(stop.segment)
         metrics.spool_bytes.set(backlog_bytes(self._root))
         return moved
 

@@ -18,6 +18,7 @@ from mlp.errors import MLPError, ModelNotReady
 from mlp.inference import metrics
 from mlp.inference.answers import AnswerWriter
 from mlp.inference.batching import Batcher
+from mlp.registry.environment import check_at_load
 from mlp.registry.snapshot import Resolution
 from mlp.runtimes.base import LoadedModel
 from mlp.runtimes.catalog import load_version
@@ -143,6 +144,9 @@ class LoadedModels:
     def _load(self, wanted: Resolution) -> LoadedVersion:
         started = monotonic()
         folder = self._open_folder(wanted.digest)
+        # The server may have been upgraded since the version was accepted: a pickle must not notice that by itself.
+        for difference in check_at_load(folder, wanted.environment):
+            _log.warning(difference, extra={"model": wanted.model, "version": wanted.number})
         model = load_version(folder, wanted.signature, wanted.runtime, self._threads())
         batcher = self._make_batcher(wanted, model)
         _log.info(

@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import msgspec
+import numpy as np
 import sqlalchemy as sa
+from numpy.typing import NDArray
 
 from mlp.inference.tables import inferences
 
@@ -30,15 +33,22 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """One predicted row as quality sees it: when, by which version, what score, and what it turned out to be."""
+class WindowOutcomes:
+    """What was predicted in a window, and what is known of it; one entry per labelled row, in no order.
 
-    at: datetime
-    version: int
-    score: float | None
-    predicted: Any
-    label: Any
-    label_at: datetime | None
+    Attributes:
+        predictions: All answered rows of the window.
+        last_at: When the last of them happened.
+        scores: float64 [labelled], NaN where a row has none.
+        delay_seconds: float64 [labelled], from the predicted event to its label's time.
+    """
+
+    predictions: int
+    last_at: datetime
+    scores: NDArray[np.float64]
+    predicted: list[Any]
+    labels: list[Any]
+    delay_seconds: NDArray[np.float64]
 
 
 _TARGET = (
@@ -113,24 +123,46 @@ def span(connection: sa.Connection, model: str, version: int | None) -> tuple[da
     return None if first is None else (first, last)
 
 
-def read_outcomes(
-    connection: sa.Connection, model: str, since: datetime, until: datetime, version: int | None
-) -> Iterator[Outcome]:
-    """Rows whose event lies in [since, until), in that order; a version's shadow answers count for that version."""
-    query = (
-        sa.select(
-            inferences.c.at,
-            inferences.c.version,
-            inferences.c.score,
-            inferences.c.predicted,
-            inferences.c.label,
-            inferences.c.label_at,
-        )
-        .where(*_conditions(model, version), inferences.c.at >= since, inferences.c.at < until)
-        .order_by(inferences.c.at)
+def read_window(
+    connection: sa.Connection, model: str, since: datetime, until: datetime, version: int | None, as_of: datetime
+) -> WindowOutcomes | None:
+    """The rows whose event lies in [since, until), with the labels whose time is not after ``as_of``.
+
+    A version's shadow answers count for that version. None where nothing was predicted.
+    """
+    here = [*_conditions(model, version), inferences.c.at >= since, inferences.c.at < until]
+    last_at = sa.func.max(inferences.c.at, type_=inferences.c.at.type)
+    predictions, last = connection.execute(sa.select(sa.func.count(), last_at).where(*here)).one()
+    if predictions == 0:
+        return None
+    # Labels are few different values among many rows: their JSON is decoded once each, not once a row.
+    raw = (sa.type_coerce(column, sa.types.NullType()) for column in (inferences.c.predicted, inferences.c.label))
+    query = sa.select(inferences.c.score, *raw, _delay_seconds(connection)).where(*here, inferences.c.label_at <= as_of)
+    rows = connection.execute(query).fetchall()
+    scores, predicted, labels, delays = zip(*rows, strict=True) if rows else ((), (), (), ())
+    return WindowOutcomes(
+        predictions=predictions,
+        last_at=last,
+        scores=np.array(scores, dtype=np.float64),
+        predicted=_decoded(connection, predicted),
+        labels=_decoded(connection, labels),
+        delay_seconds=np.array(delays, dtype=np.float64),
     )
-    for row in connection.execution_options(yield_per=10_000).execute(query):
-        yield Outcome(*row)
+
+
+def _delay_seconds(connection: sa.Connection) -> sa.ColumnElement[float]:
+    if connection.dialect.name == "sqlite":
+        days = sa.func.julianday(inferences.c.label_at) - sa.func.julianday(inferences.c.at)
+        return sa.type_coerce(days * 86_400.0, sa.Float())
+    return sa.cast(sa.func.extract("epoch", inferences.c.label_at - inferences.c.at), sa.Float())
+
+
+def _decoded(connection: sa.Connection, values: Sequence[Any]) -> list[Any]:
+    """The values of a JSON column: SQLite hands out text, PostgreSQL's driver has decoded it already."""
+    if connection.dialect.name != "sqlite":
+        return list(values)
+    known = {text: msgspec.json.decode(text) for text in set(values)}
+    return [known[text] for text in values]
 
 
 def _conditions(model: str, version: int | None) -> list[sa.ColumnElement[bool]]:

@@ -4,6 +4,7 @@ Source: kserve, open-inference-protocol, specification/protocol/inference_rest.m
 Triton's behaviour decides. Errors are ``{"error": "…"}`` (api/errors.py).
 """
 
+import asyncio
 import time
 from typing import Any, cast
 
@@ -56,18 +57,20 @@ async def server_metadata(_request: Request) -> Response:
 
 async def model_metadata(request: Request) -> Response:
     """Inputs and outputs of a model, or of one of its versions."""
-    registry = _registry(request)
-    model = request.path_params["model"]
-    resolved = registry.resolve(model, request.path_params.get("version"))
-    return _json(
-        {
-            "name": resolved.model,
-            "versions": [str(number) for number in registry.version_numbers(model)],
-            "platform": resolved.runtime,
-            "inputs": [metadata_tensor(item) for item in resolved.signature.inputs],
-            "outputs": [metadata_tensor(item) for item in resolved.signature.outputs],
-        }
-    )
+    model, reference = request.path_params["model"], request.path_params.get("version")
+    # The list of versions is in the database, which the loop must not wait for.
+    return _json(await asyncio.to_thread(_metadata, _registry(request), model, reference))
+
+
+def _metadata(registry: RegistryService, model: str, reference: str | None) -> dict[str, Any]:
+    resolved = registry.resolve(model, reference)
+    return {
+        "name": resolved.model,
+        "versions": [str(number) for number in registry.version_numbers(model)],
+        "platform": resolved.runtime,
+        "inputs": [metadata_tensor(item) for item in resolved.signature.inputs],
+        "outputs": [metadata_tensor(item) for item in resolved.signature.outputs],
+    }
 
 
 async def model_ready(request: Request) -> Response:

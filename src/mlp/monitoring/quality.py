@@ -4,20 +4,19 @@ A window is mature when every prediction in it is older than the model's label h
 still move, since quick labels are not a fair sample of all labels.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from itertools import groupby
 from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
 
 from mlp.inference import outcomes
-from mlp.inference.outcomes import Outcome
+from mlp.inference.outcomes import WindowOutcomes
 from mlp.monitoring.intervals import Intervals, binary_intervals, multiclass_intervals, regression_intervals
 from mlp.monitoring.schemas import Quality, QualityWindow
 from mlp.monitoring.scores import Scores, binary_scores, multiclass_scores, regression_scores
-from mlp.monitoring.windows import Window, WindowLength, choose_by, window_of
+from mlp.monitoring.windows import Window, WindowLength, choose_by, window_of, window_starts
 from mlp.registry.snapshot import Resolution
 from mlp.signature import Signature, Task
 
@@ -49,8 +48,11 @@ def measure_quality(
     start = first if since is None else max(first, since)
     end = min(as_of, last + timedelta(microseconds=1) if until is None else until)
     length = choose_by(end - start) if by is None else by
-    rows = outcomes.read_outcomes(connection, resolved.model, start, end, version)
     horizon = timedelta(seconds=horizon_seconds)
+    measured = (
+        _window(connection, resolved, version, window_of(moment, length), (start, end), as_of, horizon)
+        for moment in window_starts(start, end, length)
+    )
     return Quality(
         model=resolved.model,
         version=None if version is None else str(version),
@@ -58,55 +60,55 @@ def measure_quality(
         by=length.value,
         as_of=as_of,
         label_horizon_seconds=horizon_seconds,
-        windows=[
-            _window(window, list(members), resolved.signature, as_of, horizon)
-            for window, members in _grouped(rows, length)
-        ],
+        windows=[window for window in measured if window is not None],
     )
 
 
-def _grouped(rows: Iterable[Outcome], by: WindowLength) -> Iterator[tuple[Window, Iterator[Outcome]]]:
-    return groupby(rows, key=lambda row: window_of(row.at, by))
-
-
 def _window(
-    window: Window, rows: Sequence[Outcome], signature: Signature, as_of: datetime, horizon: timedelta
-) -> QualityWindow:
-    known = [row for row in rows if row.label_at is not None and row.label_at <= as_of]
-    delays = sorted((row.label_at - row.at).total_seconds() for row in known if row.label_at is not None)
-    scores, intervals = _measured(known, signature) if len(known) >= LABELS_MIN else ({}, {})
+    connection: sa.Connection,
+    resolved: Resolution,
+    version: int | None,
+    window: Window,
+    span: tuple[datetime, datetime],
+    as_of: datetime,
+    horizon: timedelta,
+) -> QualityWindow | None:
+    since, until = max(window.start, span[0]), min(window.end, span[1])
+    found = outcomes.read_window(connection, resolved.model, since, until, version, as_of)
+    if found is None:
+        return None
+    labelled = len(found.labels)
+    scores, intervals = _measured(found, resolved.signature) if labelled >= LABELS_MIN else ({}, {})
     return QualityWindow(
         start=window.start,
         end=window.end,
-        predictions=len(rows),
-        labelled=len(known),
-        coverage=len(known) / len(rows),
-        is_mature=rows[-1].at + horizon <= as_of,
-        label_delay_p50_seconds=delays[len(delays) // 2] if delays else None,
+        predictions=found.predictions,
+        labelled=labelled,
+        coverage=labelled / found.predictions,
+        is_mature=found.last_at + horizon <= as_of,
+        label_delay_p50_seconds=float(np.median(found.delay_seconds)) if labelled else None,
         scores=scores,
         intervals=intervals,
     )
 
 
-def _measured(known: Sequence[Outcome], signature: Signature) -> tuple[Scores, Intervals]:
+def _measured(found: WindowOutcomes, signature: Signature) -> tuple[Scores, Intervals]:
     if signature.task is Task.REGRESSION:
-        truth, predicted = _numbers([row.label for row in known]), _numbers([row.score for row in known])
-        return regression_scores(truth, predicted), regression_intervals(truth, predicted)
+        truth = _numbers(found.labels)
+        return regression_scores(truth, found.scores), regression_intervals(truth, found.scores)
     if signature.task is not Task.CLASSIFICATION or signature.classes is None:
         return {}, {}
     column = signature.score_column
-    if column is not None and all(row.score is not None for row in known):
+    if column is not None and not np.isnan(found.scores).any():
         positive = signature.classes[column]
-        truth_flags = np.array([row.label == positive for row in known])
-        predicted_flags = np.array([row.predicted == positive for row in known])
-        scores = _numbers([row.score for row in known])
+        truth_flags = np.array([label == positive for label in found.labels])
+        predicted_flags = np.array([label == positive for label in found.predicted])
         return (
-            binary_scores(truth_flags, scores, predicted_flags),
-            binary_intervals(truth_flags, scores, predicted_flags),
+            binary_scores(truth_flags, found.scores, predicted_flags),
+            binary_intervals(truth_flags, found.scores, predicted_flags),
         )
     places = {label: index for index, label in enumerate(signature.classes)}
-    truth_places = _places(places, [row.label for row in known])
-    predicted_places = _places(places, [row.predicted for row in known])
+    truth_places, predicted_places = _places(places, found.labels), _places(places, found.predicted)
     return multiclass_scores(truth_places, predicted_places), multiclass_intervals(truth_places, predicted_places)
 
 

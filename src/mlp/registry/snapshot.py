@@ -26,6 +26,7 @@ class Resolution:
         number: Of the version within its model.
         digest: SHA-256 of its artefact.
         runtime: The name of the runtime that loads it.
+        environment: Python and packages with which it was accepted; compared again when it is loaded.
         role: The alias that it was asked for by; ``direct`` for a number.
     """
 
@@ -34,6 +35,7 @@ class Resolution:
     digest: str
     signature: Signature
     runtime: str
+    environment: Document
     role: str
 
 
@@ -99,7 +101,9 @@ class Snapshot:
 
 def resolution_of(model: str, version: ServedVersion, role: str) -> Resolution:
     """The resolution to this version."""
-    return Resolution(model, version.number, version.digest, version.signature, version.runtime, role)
+    return Resolution(
+        model, version.number, version.digest, version.signature, version.runtime, version.environment, role
+    )
 
 
 def read_snapshot(connection: sa.Connection, known: Snapshot) -> Snapshot:

@@ -54,6 +54,7 @@ class ServedVersion(NamedTuple):
     digest: str
     runtime: str
     signature: Signature
+    environment: Document
 
 
 def read_revision(connection: sa.Connection) -> int:
@@ -82,7 +83,12 @@ def list_named_versions(connection: sa.Connection, model_ids: Collection[str] | 
 
 
 _SERVED: sa.Select[Any] = sa.select(
-    versions.c.id, versions.c.number, versions.c.digest, versions.c.runtime, versions.c.signature
+    versions.c.id,
+    versions.c.number,
+    versions.c.digest,
+    versions.c.runtime,
+    versions.c.signature,
+    versions.c.environment,
 )
 
 
@@ -103,7 +109,8 @@ def find_served_version(connection: sa.Connection, model_id: str, number: int) -
 
 
 def _served(row: sa.Row[Any]) -> ServedVersion:
-    return ServedVersion(row.id, row.number, row.digest, row.runtime, Signature.from_json(row.signature))
+    signature = Signature.from_json(row.signature)
+    return ServedVersion(row.id, row.number, row.digest, row.runtime, signature, row.environment)
 
 
 def find_model(connection: sa.Connection, name: str) -> Model | None:

@@ -3,11 +3,12 @@
 An outside package implements it and names its class under the entry point group ``mlp.runtimes``.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from mlp.signature import Batch, Outputs, Signature
+from mlp.signature import Batch, Field, Outputs, Signature
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,10 +18,16 @@ class Described:
     Attributes:
         signature: Inputs, outputs, task and classes as far as the model knows them; None where it knows nothing.
         trained_with: Package versions that the file itself names, by distribution name.
+        input_names: Names of the inputs in the model's order, where it knows these but not all their types.
+        input_count: Number of inputs, where the model knows no more than that.
+        categories: Inputs whose categories the model knows, by name.
     """
 
     signature: Signature | None
     trained_with: dict[str, str]
+    input_names: tuple[str, ...] | None = None
+    input_count: int | None = None
+    categories: Mapping[str, Field] = field(default_factory=dict)
 
 
 class LoadedModel(Protocol):

@@ -14,12 +14,15 @@ from tests.unit.registry.conftest import AddVersion
 from tests.versions import SIGNATURE, new_version
 
 
+ENVIRONMENT = {"python": "3.11.7", "packages": {}}
+
+
 def version(number: int) -> ServedVersion:
-    return ServedVersion(f"id-{number}", number, f"digest-{number}", "sklearn", SIGNATURE)
+    return ServedVersion(f"id-{number}", number, f"digest-{number}", "sklearn", SIGNATURE, ENVIRONMENT)
 
 
 def resolution(number: int, role: str, model: str = "churn") -> Resolution:
-    return Resolution(model, number, f"digest-{number}", SIGNATURE, "sklearn", role)
+    return Resolution(model, number, f"digest-{number}", SIGNATURE, "sklearn", ENVIRONMENT, role)
 
 
 @pytest.fixture
