@@ -5,8 +5,10 @@ import sys
 
 def main() -> None:
     """Runs the command that the arguments of this process name, and ends the process with its exit code."""
-    from mlp.cli.main import run
-
+    try:
+        from mlp.cli.main import run
+    except KeyboardInterrupt:  # Ctrl-C within the first moments
+        sys.exit(130)
     sys.exit(run(sys.argv[1:]))
 
 

@@ -91,6 +91,8 @@ class InProcessTransport:
         finally:
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(self._stack.settings.shutdown_seconds)
+            if not self._thread.is_alive():
+                self._loop.close()
             self._owner.__exit__(None, None, None)
 
 

@@ -185,7 +185,7 @@ def test_runtime_that_two_files_could_have_is_asked_for(tmp_path: Path) -> None:
         read_folder(_folder(tmp_path, "[model]"))
 
 
-@pytest.mark.parametrize("name", ["queue.py", "mlp.py"])
+@pytest.mark.parametrize("name", ["queue.py", "mlp.py", "pandas.py"])
 def test_module_that_could_not_be_imported_for_its_name_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("")
 
