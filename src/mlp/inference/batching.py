@@ -92,7 +92,7 @@ class _Pace:
 
 
 class Batcher:
-    """The queue in front of one loaded version. All methods are called on the event loop.
+    """The queue in front of one loaded version. Made in any thread; all methods are called on the event loop.
 
     Args:
         predict: The model's call; one at a time.

@@ -3,7 +3,6 @@
 What an alias names stays; of the others the least used leave first. Loading happens in threads, answers on the loop.
 """
 
-import asyncio
 import logging
 import os
 import threading
@@ -75,11 +74,6 @@ class LoadedModels:
         self._loaded: dict[VersionKey, LoadedVersion] = {}
         self._loading: dict[VersionKey, Future[LoadedVersion]] = {}
         self._failures: dict[VersionKey, _Failure] = {}
-        self._loop: asyncio.AbstractEventLoop | None = None
-
-    def attach(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Name the event loop on which batchers live; before the first load."""
-        self._loop = loop
 
     def find(self, key: VersionKey) -> LoadedVersion | None:
         """The version if it is in memory; marks it as used."""
@@ -164,21 +158,14 @@ class LoadedModels:
         )
 
     def _make_batcher(self, wanted: Resolution, model: LoadedModel) -> Batcher:
-        loop = self._loop
-        if loop is None:
-            raise ModelNotReady("the server is starting: try again")
-
-        async def make() -> Batcher:
-            return Batcher(
-                f"{wanted.model}/{wanted.number}",
-                wanted.signature,
-                model.predict,
-                self._write_frames,
-                rows_max=self._settings.batch_rows_max,
-                queue_rows_max=self._settings.queue_rows_max,
-            )
-
-        return asyncio.run_coroutine_threadsafe(make(), loop).result(self._settings.predict_timeout_seconds)
+        return Batcher(
+            f"{wanted.model}/{wanted.number}",
+            wanted.signature,
+            model.predict,
+            self._write_frames,
+            rows_max=self._settings.batch_rows_max,
+            queue_rows_max=self._settings.queue_rows_max,
+        )
 
     def _threads(self) -> int:
         if self._settings.model_threads > 0:

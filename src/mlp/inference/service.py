@@ -67,7 +67,6 @@ class InferenceService:
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:
         """Name the loop that this service answers on."""
         self._loop = loop
-        self.loaded_models.attach(loop)
 
     async def predict(self, question: Question) -> Answer:
         """The answer to one request.
