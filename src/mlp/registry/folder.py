@@ -6,7 +6,6 @@ Knows the form alone: nothing is loaded, and no framework is needed. ``mlp.regis
 import difflib
 import json
 import re
-import sys
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from mlp.errors import BadModelFolder
 from mlp.registry.authoring import folder_from_file, new_folder
 from mlp.registry.environment import has_pickle
+from mlp.runtimes.source import TAKEN_NAMES
 from mlp.signature import Field, Task
 from mlp.signature.fields import ExtraColumns, Scalar
 
@@ -280,10 +280,10 @@ def _check_files(path: Path, runtime: str) -> None:
     if file is not None and not (path / file).is_file():
         raise BadModelFolder(f'{path.name} has no {file}, which runtime = "{runtime}" needs')
     for module in sorted(path.glob("*.py")):
-        if module.stem in sys.stdlib_module_names or module.stem == "mlp":
-            owner = "mlp" if module.stem == "mlp" else "Python's own library"
+        if module.stem in TAKEN_NAMES:
             raise BadModelFolder(
-                f"{module.name} has the name of a module of {owner}, which would be imported instead: rename it"
+                f"{module.name} has the name of a module of Python, MLP or a framework, which would be imported "
+                "instead: rename it"
             )
 
 

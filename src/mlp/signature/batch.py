@@ -79,7 +79,7 @@ def to_column(item: Field, values: Sequence[Any]) -> tuple[Array, Array | None]:
     if not item.nullable or dtype.kind == "f":
         return np.array(values, dtype=dtype), None
     if item.dtype is DType.DATETIME:
-        return np.array([np.datetime64("NaT") if value is None else value for value in values], dtype=dtype), None
+        return np.array([np.datetime64("NaT", "us") if value is None else value for value in values], dtype=dtype), None
     mask = np.array([value is None for value in values], dtype=bool)
     filled = np.array([0 if value is None else value for value in values], dtype=dtype)
     return filled, mask if mask.any() else None
