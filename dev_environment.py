@@ -113,7 +113,8 @@ def install(profile: str, *, anew: bool) -> None:
 
     locked = REQUIREMENTS / f"{profile}.txt"
     what = f"about {locked.read_text(encoding='utf-8').count('==')} packages of requirements/{profile}.txt"
-    by_uv: Command = ["--quiet", "--python", program("python")]
+    # Without bytecode the first start of each program would compile scikit-learn for seconds.
+    by_uv: Command = ["--quiet", "--compile-bytecode", "--python", program("python")]
     # Sources are built with the build tools of build.txt: uv checks their hashes too.
     checked: Command = ["--require-hashes", "--build-constraints", REQUIREMENTS / "build.txt"]
     sync: Command = [program("uv"), "pip", "sync", *by_uv, *checked, locked]

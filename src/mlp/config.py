@@ -49,7 +49,13 @@ class Settings(BaseSettings):
         32, ge=1, description="Versions without alias kept in memory, least used first out."
     )
     alias_refresh_seconds: float = Field(1.0, gt=0, le=10, description="How often aliases are read again; under 2 s.")
-    model_threads: int = Field(0, ge=0, le=256, description="Threads per model call; 0: cores divided by processes.")
+    model_threads: int = Field(
+        1,
+        ge=0,
+        le=256,
+        description="Threads of one model call: 1, since small batches lose more by handing over than they gain; "
+        "0: cores divided by processes.",
+    )
 
     # Recording
     record: RecordMode = Field("on", description="on: spool before the answer; durable: also fsync; off.")
