@@ -30,8 +30,16 @@ jobs = sa.Table(
     sa.Column("published_at", UTCDateTime),
     sa.Column("started_at", UTCDateTime),
     sa.Column("finished_at", UTCDateTime),
-    sa.UniqueConstraint("tenant", "idempotency_key"),
     sa.Index(None, "model", "id"),
+)
+#: Most jobs have no key, and cost this index nothing.
+sa.Index(
+    "uq_jobs_tenant_idempotency_key",
+    jobs.c.tenant,
+    jobs.c.idempotency_key,
+    unique=True,
+    postgresql_where=jobs.c.idempotency_key.is_not(None),
+    sqlite_where=jobs.c.idempotency_key.is_not(None),
 )
 sa.Index(
     "ix_jobs_queued",

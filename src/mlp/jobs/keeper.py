@@ -1,0 +1,86 @@
+"""Keeps this process's attempts alive: leases made longer, progress written, word of cancelling passed on."""
+
+import logging
+import threading
+
+from mlp.clock import monotonic
+from mlp.jobs.job import Job
+from mlp.jobs.leases import Leases
+from mlp.jobs.task import JobContext, StopReason
+from mlp.periodic import Periodic, PeriodicThread
+
+_log = logging.getLogger(__name__)
+
+#: How often new progress is written; a person looks about as often.
+_TICK_SECONDS_MAX = 1.0
+_CLOSE_SECONDS = 10.0
+
+
+class Keeper:
+    """The contexts of the attempts under way, and the thread that looks after them.
+
+    A lease is made longer when a third of it has passed: two renewals may fail before it is lost.
+    """
+
+    def __init__(self, leases: Leases) -> None:
+        self._leases = leases
+        self._lock = threading.Lock()
+        self._contexts: dict[str, JobContext] = {}
+        self._renewed_at = monotonic()
+        tick_seconds = min(_TICK_SECONDS_MAX, leases.lease_seconds / 3)
+        self._thread = PeriodicThread("mlp-job-keeper", [Periodic("job leases", tick_seconds, self.tick)])
+
+    def start(self) -> None:
+        """Begin to look after the attempts."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Look after nothing any more."""
+        self._thread.close(_CLOSE_SECONDS)
+
+    def add(self, context: JobContext) -> None:
+        """Look after an attempt."""
+        with self._lock:
+            self._contexts[context.claim.lease_token] = context
+
+    def remove(self, context: JobContext) -> None:
+        """Look after it no longer."""
+        with self._lock:
+            self._contexts.pop(context.claim.lease_token, None)
+
+    def cancel(self, job: Job) -> None:
+        """Tell the job's attempt in this process, if there is one, to stop."""
+        for context in self.under_way():
+            if context.job_id == job.id:
+                context.stop(StopReason.CANCELLED)
+
+    def stop_all(self) -> None:
+        """Tell every attempt that its lease is gone."""
+        for context in self.under_way():
+            context.stop(StopReason.LEASE_LOST)
+
+    def tick(self) -> None:
+        """Renew what is due and write what is new."""
+        if monotonic() - self._renewed_at >= self._leases.lease_seconds / 3:
+            self._renew()
+        for context in self.under_way():
+            progress = context.take_new_progress()
+            if progress is not None:
+                self._leases.show_progress(context.claim, progress)
+
+    def _renew(self) -> None:
+        # Read before the renewal: a lease counts from the moment of the statement at the latest.
+        asked_at = monotonic()
+        lost_tokens, cancelled_ids = self._leases.renew()
+        self._renewed_at = asked_at
+        for context in self.under_way():
+            if context.claim.lease_token in lost_tokens:
+                _log.warning("lease lost: another worker may have the job", extra={"job_id": context.job_id})
+                context.stop(StopReason.LEASE_LOST)
+            elif context.job_id in cancelled_ids:
+                context.stop(StopReason.CANCELLED)
+
+    def under_way(self) -> list[JobContext]:
+        """The attempts that are looked after."""
+        with self._lock:
+            return list(self._contexts.values())

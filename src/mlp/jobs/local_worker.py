@@ -1,0 +1,146 @@
+"""Threads of this process that claim jobs and run them: the queue of laptop mode, without a broker."""
+
+import logging
+import threading
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from mlp.clock import monotonic
+from mlp.errors import Unavailable
+from mlp.jobs import metrics
+from mlp.jobs.job import Claim, Job
+from mlp.jobs.keeper import Keeper
+from mlp.jobs.leases import Leases
+from mlp.jobs.notices import Notices
+from mlp.jobs.retry import BACKOFF_BASE_SECONDS
+from mlp.jobs.runner import Runner
+from mlp.jobs.task import TASKS, TaskTable
+
+_log = logging.getLogger(__name__)
+_COMPLAIN_EVERY_SECONDS = 10.0
+
+
+class LocalWorker:
+    """Runs jobs in ``threads`` threads from start() to close().
+
+    Idle threads are woken when a job is accepted in this process, and look for work every ``poll_seconds`` unasked,
+    which finds what other processes accepted and what waited for another attempt. Several workers may share a process.
+
+    Args:
+        stack: What tasks reach as ``context.stack``.
+        queues: Which queues it takes; None: all.
+        backoff_base_seconds: The pause after a first failed attempt, about.
+    """
+
+    def __init__(
+        self,
+        stack: Any,
+        leases: Leases,
+        notices: Notices,
+        *,
+        threads: int,
+        poll_seconds: float,
+        queues: Sequence[str] | None = None,
+        tasks: TaskTable = TASKS,
+        backoff_base_seconds: float = BACKOFF_BASE_SECONDS,
+    ) -> None:
+        self._leases = leases
+        self._keeper = Keeper(leases)
+        self._runner = Runner(stack, leases, self._keeper, tasks, backoff_base_seconds=backoff_base_seconds)
+        self._poll_seconds = poll_seconds
+        self._queues = queues
+        self._is_closing = False
+        self._complained_at: float | None = None
+        self._news = threading.Condition()
+        self._news_count = 0
+        self._threads = [
+            threading.Thread(target=self._work, name=f"mlp-job-worker-{number}", daemon=True)
+            for number in range(1, threads + 1)
+        ]
+        notices.on_queued(self._wake)
+        notices.on_cancelling(self._keeper.cancel)
+
+    def start(self, *, owned_since: datetime | None = None) -> None:
+        """Begin to run jobs.
+
+        Args:
+            owned_since: When this server took the database for itself alone: what runs since before then belongs to
+                a dead process and is queued again at once. None: leave such jobs to the end of their leases.
+        """
+        if owned_since is not None:
+            recovered = self._leases.recover(started_before=owned_since)
+            if recovered:
+                _log.warning("%d jobs were under way when the last server ended: taken up again", recovered)
+        self._keeper.start()
+        for thread in self._threads:
+            thread.start()
+
+    def close(self, timeout_seconds: float) -> None:
+        """Claim nothing more, wait that long for what runs, give the rest back uncounted; a second close does nothing.
+
+        A task cannot be stopped from outside: what was given back runs on until the process ends, and whatever it
+        still wants to write is refused.
+        """
+        deadline = monotonic() + timeout_seconds
+        with self._news:
+            self._is_closing = True
+            self._news.notify_all()
+        for thread in self._threads:
+            if thread.ident is not None:
+                thread.join(max(0.0, deadline - monotonic()))
+        self._runner.close()
+        self._keeper.stop_all()
+        for context in self._keeper.under_way():
+            self._give_back(context.claim)
+        self._keeper.close()
+
+    def _give_back(self, claim: Claim) -> None:
+        try:
+            self._leases.give_back(claim)
+        except Unavailable as error:
+            _log.warning(
+                "a job could not be given back, its lease will end: %s", error.message, extra={"job_id": claim.id}
+            )
+
+    def _wake(self, jobs: Sequence[Job]) -> None:
+        with self._news:
+            self._news_count += 1
+            self._news.notify(len(jobs))
+
+    def _work(self) -> None:
+        while not self._is_closing:
+            seen = self._news_count
+            try:
+                has_worked = self._claim_and_run()
+            except Unavailable as error:
+                has_worked = False
+                self._complain(error)
+            except Exception:
+                has_worked = False
+                metrics.failures.labels("mlp-job-worker").inc()
+                _log.exception("a worker's thread failed and goes on")
+            if not has_worked:
+                self._wait_for_news(seen)
+
+    def _claim_and_run(self) -> bool:
+        claims = self._leases.claim(self._runner.tasks.kinds, queues=self._queues)
+        for claim in claims:
+            if self._is_closing:
+                self._give_back(claim)
+            else:
+                self._runner.run(claim)
+        return bool(claims)
+
+    def _complain(self, error: Unavailable) -> None:
+        """Log that no jobs can be claimed, now and then: several threads try it every second."""
+        metrics.failures.labels("mlp-job-worker").inc()
+        if self._complained_at is None or monotonic() - self._complained_at > _COMPLAIN_EVERY_SECONDS:
+            self._complained_at = monotonic()
+            _log.warning("no jobs can be claimed: %s", error.message)
+
+    def _wait_for_news(self, seen: int) -> None:
+        """Return after ``poll_seconds``, or at once if jobs were accepted since ``seen``, or when closing."""
+        with self._news:
+            if self._news_count == seen and not self._is_closing:
+                self._news.wait(self._poll_seconds)

@@ -1,0 +1,167 @@
+"""The statements of a job's path from acceptance to its end, each built once: building one takes SQLAlchemy ten times
+as long as running it, and a job needs several. store.py fills them in and reads their rows.
+
+PostgreSQL's own clock decides there about leases and waiting, never a worker's; SQLite has the clock of this machine.
+States stand in the SQL as literals: only then may the planner use the partial indexes on them.
+"""
+
+from datetime import timedelta
+from functools import cache
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import sqlite
+
+from mlp.clock import now
+from mlp.jobs.rows import JOB_COLUMNS
+from mlp.jobs.states import JobState
+from mlp.jobs.tables import job_payloads, job_results, jobs
+from mlp.storage.database import UTCDateTime
+
+
+def in_state(state: JobState) -> sa.ColumnElement[bool]:
+    """Whether a job is in the state."""
+    return jobs.c.state == sa.literal_column(f"'{state.value}'", sa.String())
+
+
+QUEUED = in_state(JobState.QUEUED)
+RUNNING = in_state(JobState.RUNNING)
+FREE: dict[str, Any] = {"lease_token": None, "lease_until": None, "worker_id": None}
+
+INSERT_PAYLOAD = sa.insert(job_payloads)
+INSERT_RESULT = sa.insert(job_results)
+
+#: PostgreSQL: a group of new jobs in one statement of constant text, a column an array. With a VALUES list of every
+#: row psycopg and SQLAlchemy would spend several times the server's own time on the text.
+INSERT_ARRAYS = sa.text("""
+    WITH offered AS (
+        SELECT * FROM unnest(
+            CAST(:id AS text[]), CAST(:tenant AS text[]), CAST(:queue AS text[]), CAST(:kind AS text[]),
+            CAST(:model AS text[]), CAST(:state AS text[]), CAST(:priority AS int[]), CAST(:attempt AS int[]),
+            CAST(:attempts_max AS int[]), CAST(:reply_to AS text[]), CAST(:idempotency_key AS text[]),
+            CAST(:fingerprint AS text[]), CAST(:is_cancel_requested AS bool[]), CAST(:payload AS bytea[])
+        ) AS offered (id, tenant, queue, kind, model, state, priority, attempt, attempts_max, reply_to,
+                      idempotency_key, fingerprint, is_cancel_requested, payload)
+    ), accepted AS (
+        INSERT INTO jobs (id, tenant, queue, kind, model, state, priority, attempt, attempts_max, reply_to,
+                          idempotency_key, fingerprint, is_cancel_requested, created_at, available_at)
+        SELECT id, tenant, queue, kind, model, state, priority, attempt, attempts_max, reply_to,
+               idempotency_key, fingerprint, is_cancel_requested, now(), now()
+        FROM offered ON CONFLICT DO NOTHING RETURNING id, created_at
+    ), written AS (
+        INSERT INTO job_payloads (job_id, payload) SELECT id, payload FROM accepted JOIN offered USING (id)
+    )
+    SELECT id, created_at FROM accepted
+""").columns(id=sa.String(), created_at=UTCDateTime())
+
+
+def moment(is_sqlite: bool) -> sa.ColumnElement[Any]:
+    """Now, when the statement runs, by the clock that decides."""
+    # A column of its own for each use, because two parameters of one name in one statement are one.
+    return sa.bindparam("now", callable_=now, type_=UTCDateTime(), unique=True) if is_sqlite else sa.func.now()
+
+
+def moment_after(is_sqlite: bool, name: str) -> sa.ColumnElement[Any]:
+    """The moment some time from now; ``later(is_sqlite, seconds)`` fills in the parameter of that name."""
+    if is_sqlite:
+        return sa.bindparam(name, type_=UTCDateTime())
+    return sa.func.now() + sa.bindparam(name, type_=sa.Interval())
+
+
+def later(is_sqlite: bool, seconds: float) -> Any:
+    """The value of a parameter of moment_after()."""
+    delta = timedelta(seconds=seconds)
+    return now() + delta if is_sqlite else delta
+
+
+@cache
+def with_result() -> sa.Select[Any]:
+    """Jobs with their results."""
+    return sa.select(*JOB_COLUMNS, job_results.c.result).outerjoin(job_results, job_results.c.job_id == jobs.c.id)
+
+
+@cache
+def find_job() -> sa.Select[Any]:
+    """One job with its result; ``job_id``."""
+    return with_result().where(jobs.c.id == sa.bindparam("job_id"))
+
+
+@cache
+def insert_jobs_on_sqlite() -> Any:
+    """New jobs as rows; those whose id or key is known are passed over."""
+    return (
+        sqlite.insert(jobs)
+        .values(created_at=moment(True), available_at=moment(True))
+        .on_conflict_do_nothing()
+        .returning(jobs.c.id, jobs.c.created_at)
+    )
+
+
+@cache
+def claim(is_sqlite: bool, limit: int, *, of_queues: bool, of_one: bool) -> sa.Executable:
+    """Jobs become a worker's; ``kinds``, ``token``, ``worker``, ``lease_end``, and what the flags ask for."""
+    chosen = sa.select(jobs.c.id).where(
+        QUEUED,
+        jobs.c.available_at <= moment(is_sqlite),
+        jobs.c.kind.in_(sa.bindparam("kinds", expanding=True)),
+    )
+    if of_queues:
+        chosen = chosen.where(jobs.c.queue.in_(sa.bindparam("queues", expanding=True)))
+    if of_one:
+        chosen = chosen.where(jobs.c.id == sa.bindparam("job_id"))
+    # The limit stands in the SQL too: a plan for an unknown one may expect a tenth of the table and read all of it.
+    chosen = chosen.order_by(jobs.c.priority.desc(), jobs.c.id).limit(sa.literal_column(str(limit), sa.Integer))
+    # A common table expression with row locks is evaluated once; as a plain sub-select it may lock more than the limit.
+    mine = chosen.with_for_update(skip_locked=True).cte("chosen")
+    payload = sa.select(job_payloads.c.payload).where(job_payloads.c.job_id == jobs.c.id).correlate(jobs)
+    return (
+        sa.update(jobs)
+        .where(jobs.c.id.in_(sa.select(mine.c.id)))
+        .values(
+            state=JobState.RUNNING.value,
+            attempt=jobs.c.attempt + 1,
+            lease_token=sa.bindparam("token"),
+            lease_until=moment_after(is_sqlite, "lease_end"),
+            worker_id=sa.bindparam("worker"),
+            started_at=moment(is_sqlite),
+        )
+        .returning(*JOB_COLUMNS, payload.scalar_subquery().label("payload"))
+    )
+
+
+@cache
+def held() -> sa.Update:
+    """Changes a job whose attempt still holds its lease; ``job_id``, ``token``."""
+    return sa.update(jobs).where(
+        jobs.c.id == sa.bindparam("job_id"), jobs.c.lease_token == sa.bindparam("token"), RUNNING
+    )
+
+
+@cache
+def finish(is_sqlite: bool, *, has_progress: bool) -> sa.Executable:
+    """A held job reaches a final state; as held(), ``final_state``, ``why``, and ``reported`` if there is progress."""
+    # The token stays: an attempt whose COMMIT got no answer recognises its own work by it.
+    values: dict[str, Any] = {
+        "state": sa.bindparam("final_state"),
+        "finished_at": moment(is_sqlite),
+        "lease_until": None,
+        "error": sa.bindparam("why", type_=jobs.c.error.type),
+    }
+    if has_progress:
+        values["progress"] = sa.bindparam("reported", type_=jobs.c.progress.type)
+    return held().values(values).returning(*JOB_COLUMNS)
+
+
+@cache
+def renew(is_sqlite: bool) -> sa.Executable:
+    """Leases made longer; ``ids``, ``tokens``, ``lease_end``."""
+    return (
+        sa.update(jobs)
+        .where(
+            jobs.c.id.in_(sa.bindparam("ids", expanding=True)),
+            jobs.c.lease_token.in_(sa.bindparam("tokens", expanding=True)),
+            RUNNING,
+        )
+        .values(lease_until=moment_after(is_sqlite, "lease_end"))
+        .returning(jobs.c.id, jobs.c.lease_token, jobs.c.is_cancel_requested)
+    )

@@ -1,0 +1,286 @@
+"""The rows of jobs, read and written: one row a job, its payload and its result apart; SQLite and PostgreSQL alike.
+
+What runs once or more for every job is in statements.py, built once; what runs now and then is built here.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from mlp.clock import now
+from mlp.jobs import statements
+from mlp.jobs.job import Claim, Job, JobError, NewJob, Progress
+from mlp.jobs.rows import JOB_COLUMNS, claim_of, error_json, job_of, progress_json, row_of
+from mlp.jobs.states import JobState
+from mlp.jobs.tables import job_payloads, jobs
+from mlp.storage.database import UTCDateTime
+
+
+class Filter(NamedTuple):
+    """Which jobs a list shows; None: any."""
+
+    model: str | None = None
+    state: JobState | None = None
+    kind: str | None = None
+    since: datetime | None = None
+    tenant: str = "default"
+
+
+class KnownJob(NamedTuple):
+    """A job that stood there before an offer of the same id or key."""
+
+    job: Job
+    idempotency_key: str | None
+    fingerprint: str | None
+
+
+class Renewal(NamedTuple):
+    """A lease that was made longer, and whether the job's owner wants it to stop."""
+
+    job_id: str
+    lease_token: str
+    is_cancel_requested: bool
+
+
+def insert_jobs(connection: sa.Connection, new_jobs: Sequence[NewJob], attempts_max: int) -> dict[str, datetime]:
+    """When each job was accepted, by id; a job whose id or key is known already is not written and not in it."""
+    # One order of keys for everybody: two transactions that insert the same keys wait for each other, not in a circle.
+    ordered = sorted(new_jobs, key=lambda new: (new.tenant, new.idempotency_key or "", new.id))
+    rows = [row_of(new, attempts_max) for new in ordered]
+    if not _is_sqlite(connection):
+        columns = {name: [row[name] for row in rows] for name in rows[0]}
+        columns["payload"] = [new.payload for new in ordered]
+        return {row.id: row.created_at for row in connection.execute(statements.INSERT_ARRAYS, columns)}
+    found = connection.execute(statements.insert_jobs_on_sqlite(), rows)
+    accepted = {row.id: row.created_at for row in found}
+    payloads = [{"job_id": new.id, "payload": new.payload} for new in ordered if new.id in accepted]
+    if payloads:
+        connection.execute(statements.INSERT_PAYLOAD, payloads)
+    return accepted
+
+
+def find_known(connection: sa.Connection, new_jobs: Sequence[NewJob]) -> list[KnownJob]:
+    """The jobs that stand there with an id or a key of these, and perhaps others."""
+    by_id = jobs.c.id.in_([new.id for new in new_jobs])
+    keyed = [new for new in new_jobs if new.idempotency_key is not None]
+    # Each column by itself: for pairs of columns SQLite would read the whole table. It may find a few rows too many.
+    by_key = jobs.c.tenant.in_({new.tenant for new in keyed}) & jobs.c.idempotency_key.in_(
+        [new.idempotency_key for new in keyed]
+    )
+    query = statements.with_result().add_columns(jobs.c.idempotency_key, jobs.c.fingerprint).where(by_id | by_key)
+    return [KnownJob(job_of(row), row.idempotency_key, row.fingerprint) for row in connection.execute(query)]
+
+
+def count_queued(connection: sa.Connection, at_most: int) -> int:
+    """How many jobs are queued; counting stops at that many."""
+    some = sa.select(sa.literal_column("1")).where(statements.QUEUED).limit(at_most).subquery()
+    return connection.execute(sa.select(sa.func.count()).select_from(some)).scalar_one()
+
+
+def find_job(connection: sa.Connection, job_id: str) -> Job | None:
+    """The job with its result."""
+    row = connection.execute(statements.find_job(), {"job_id": job_id}).one_or_none()
+    return None if row is None else job_of(row)
+
+
+def get_payload(connection: sa.Connection, job_id: str) -> bytes:
+    """The input of a job that exists."""
+    query = sa.select(job_payloads.c.payload).where(job_payloads.c.job_id == job_id)
+    payload: bytes = connection.execute(query).scalar_one()
+    return payload
+
+
+def list_jobs(connection: sa.Connection, wanted: Filter, limit: int, before_id: str | None) -> list[Job]:
+    """Jobs without their results, newest first; ``before_id`` is the last one of the page before."""
+    query = sa.select(*JOB_COLUMNS).where(jobs.c.tenant == wanted.tenant).order_by(jobs.c.id.desc()).limit(limit)
+    if wanted.model is not None:
+        query = query.where(jobs.c.model == wanted.model)
+    if wanted.state is not None:
+        query = query.where(statements.in_state(wanted.state))
+    if wanted.kind is not None:
+        query = query.where(jobs.c.kind == wanted.kind)
+    if wanted.since is not None:
+        query = query.where(jobs.c.created_at >= wanted.since)
+    if before_id is not None:
+        query = query.where(jobs.c.id < before_id)
+    return [job_of(row) for row in connection.execute(query)]
+
+
+def list_final_ids(connection: sa.Connection, job_ids: Sequence[str]) -> list[str]:
+    """Which of these jobs have reached a final state."""
+    query = sa.select(jobs.c.id).where(jobs.c.id.in_(job_ids), jobs.c.finished_at.is_not(None))
+    return list(connection.execute(query).scalars())
+
+
+def claim(
+    connection: sa.Connection,
+    worker_id: str,
+    lease_token: str,
+    lease_seconds: float,
+    *,
+    limit: int,
+    kinds: Sequence[str],
+    queues: Sequence[str] | None = None,
+    job_id: str | None = None,
+) -> list[Claim]:
+    """Up to ``limit`` queued jobs that are now this worker's, the most urgent and then the oldest first.
+
+    Args:
+        lease_token: New with every call.
+        kinds: What the worker can do; other jobs wait for a worker that knows them.
+        queues: Which queues it takes; None: all.
+        job_id: This job alone.
+    """
+    is_sqlite = _is_sqlite(connection)
+    statement = statements.claim(is_sqlite, limit, of_queues=queues is not None, of_one=job_id is not None)
+    parameters: dict[str, Any] = {"kinds": list(kinds), "token": lease_token, "worker": worker_id}
+    parameters["lease_end"] = statements.later(is_sqlite, lease_seconds)
+    if queues is not None:
+        parameters["queues"] = list(queues)
+    if job_id is not None:
+        parameters["job_id"] = job_id
+    rows = sorted(connection.execute(statement, parameters), key=lambda row: (-row.priority, row.id))
+    return [claim_of(row, lease_token) for row in rows]
+
+
+def renew(connection: sa.Connection, leases: Iterable[tuple[str, str]], lease_seconds: float) -> list[Renewal]:
+    """The leases (job id, token) that still hold, each made ``lease_seconds`` long from now."""
+    ids, tokens = zip(*leases, strict=True)
+    is_sqlite = _is_sqlite(connection)
+    parameters = {"ids": ids, "tokens": tokens, "lease_end": statements.later(is_sqlite, lease_seconds)}
+    return [Renewal(*row) for row in connection.execute(statements.renew(is_sqlite), parameters)]
+
+
+def set_progress(connection: sa.Connection, job_id: str, lease_token: str, progress: Progress) -> None:
+    """Show the attempt's progress, if it still holds its lease."""
+    statement = statements.held().values(progress=progress_json(progress))
+    connection.execute(statement, {"job_id": job_id, "token": lease_token})
+
+
+def finish(
+    connection: sa.Connection,
+    job_id: str,
+    lease_token: str,
+    state: JobState,
+    *,
+    result: bytes | None = None,
+    error: JobError | None = None,
+    progress: Progress | None = None,
+) -> Job | None:
+    """The job in its final state, or None if the attempt has lost its lease: then nothing is written."""
+    statement = statements.finish(_is_sqlite(connection), has_progress=progress is not None)
+    parameters: dict[str, Any] = {"job_id": job_id, "token": lease_token, "final_state": state.value}
+    parameters["why"] = error_json(error)
+    if progress is not None:
+        parameters["reported"] = progress_json(progress)
+    row = connection.execute(statement, parameters).one_or_none()
+    if row is None:
+        return None
+    if result is not None:
+        kept = {"job_id": job_id, "attempt": row.attempt, "result": result}
+        connection.execute(statements.INSERT_RESULT, kept)
+    return job_of(row, result)
+
+
+def find_finished_under(connection: sa.Connection, job_id: str, lease_token: str) -> Job | None:
+    """The job, if it was finished by the attempt with this token."""
+    query = statements.with_result().where(
+        jobs.c.id == job_id, jobs.c.lease_token == lease_token, jobs.c.finished_at.is_not(None)
+    )
+    row = connection.execute(query).one_or_none()
+    return None if row is None else job_of(row)
+
+
+def put_back(
+    connection: sa.Connection,
+    job_id: str,
+    lease_token: str,
+    *,
+    delay_seconds: float = 0.0,
+    error: JobError | None = None,
+    counts_attempt: bool = True,
+) -> bool:
+    """Queue the job again after the delay; False if the lease is lost or the owner has asked to cancel it."""
+    values: dict[str, Any] = {
+        "state": JobState.QUEUED.value,
+        "available_at": _moment(connection, delay_seconds),
+        "published_at": None,
+        **statements.FREE,
+    }
+    if error is not None:
+        values["error"] = error_json(error)
+    if not counts_attempt:
+        values["attempt"] = jobs.c.attempt - 1
+    statement = statements.held().where(~jobs.c.is_cancel_requested).values(values)
+    return connection.execute(statement, {"job_id": job_id, "token": lease_token}).rowcount == 1
+
+
+def cancel(connection: sa.Connection, job_id: str) -> Job | None:
+    """The job, cancelled if it was queued, asked to stop if it runs; None if it does neither."""
+    queued = sa.update(jobs).where(jobs.c.id == job_id, statements.QUEUED)
+    queued = queued.values(state=JobState.CANCELLED.value, finished_at=_moment(connection))
+    running = sa.update(jobs).where(jobs.c.id == job_id, statements.RUNNING).values(is_cancel_requested=True)
+    for statement in (queued, running):
+        row = connection.execute(statement.returning(*JOB_COLUMNS)).one_or_none()
+        if row is not None:
+            return job_of(row)
+    return None
+
+
+def lock_abandoned(
+    connection: sa.Connection, limit: int, *, held_tokens: Sequence[str] = (), started_before: datetime | None = None
+) -> list[Job]:
+    """Running jobs whose lease is over, locked for this transaction; rows that another sweep holds are left to it.
+
+    Args:
+        held_tokens: Leases that this process holds and is late to renew: those attempts are alive.
+        started_before: Instead of the lease, take what began before this moment.
+    """
+    is_abandoned = (
+        jobs.c.lease_until < _moment(connection) if started_before is None else jobs.c.started_at < started_before
+    )
+    query = sa.select(*JOB_COLUMNS).where(statements.RUNNING, is_abandoned, jobs.c.lease_token.not_in(held_tokens))
+    query = query.order_by(jobs.c.lease_until).limit(limit).with_for_update(skip_locked=True)
+    return [job_of(row) for row in connection.execute(query)]
+
+
+def requeue_locked(connection: sa.Connection, job_ids: Sequence[str]) -> list[Job]:
+    """These jobs of lock_abandoned(), queued again."""
+    statement = sa.update(jobs).where(jobs.c.id.in_(job_ids), statements.RUNNING)
+    statement = statement.values(
+        state=JobState.QUEUED.value, available_at=_moment(connection), published_at=None, **statements.FREE
+    )
+    return [job_of(row) for row in connection.execute(statement.returning(*JOB_COLUMNS))]
+
+
+def end_locked(connection: sa.Connection, job_ids: Sequence[str], state: JobState, error: JobError | None) -> list[Job]:
+    """These jobs of lock_abandoned() in the final state."""
+    statement = sa.update(jobs).where(jobs.c.id.in_(job_ids), statements.RUNNING)
+    statement = statement.values(
+        state=state.value, finished_at=_moment(connection), error=error_json(error), **statements.FREE
+    )
+    return [job_of(row) for row in connection.execute(statement.returning(*JOB_COLUMNS))]
+
+
+def purge(connection: sa.Connection, older_than_seconds: float, limit: int) -> int:
+    """How many finished jobs were deleted with payload and result, the oldest first, at most ``limit``."""
+    old = sa.select(jobs.c.id).where(jobs.c.finished_at < _moment(connection, -older_than_seconds))
+    old = old.order_by(jobs.c.finished_at).limit(limit).with_for_update(skip_locked=True)
+    statement = sa.delete(jobs).where(jobs.c.id.in_(sa.select(old.cte("old").c.id))).returning(jobs.c.id)
+    # Counted here: sqlite3 knows no rowcount of a statement that begins with WITH.
+    return len(connection.execute(statement).all())
+
+
+def _moment(connection: sa.Connection, seconds_later: float = 0.0) -> sa.ColumnElement[Any]:
+    """Now, or that much later, by the clock that decides."""
+    is_sqlite = _is_sqlite(connection)
+    if seconds_later == 0.0:
+        return statements.moment(is_sqlite)
+    delta = timedelta(seconds=seconds_later)
+    return sa.literal(now() + delta, UTCDateTime()) if is_sqlite else sa.func.now() + sa.literal(delta, sa.Interval())
+
+
+def _is_sqlite(connection: sa.Connection) -> bool:
+    return connection.dialect.name == "sqlite"
