@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from mlp.clock import monotonic
+from mlp.errors import Unavailable
 from mlp.observability.metrics import counter
 
 _log = logging.getLogger(__name__)
@@ -27,6 +28,7 @@ class PeriodicThread:
     def __init__(self, name: str, works: Sequence[Periodic]) -> None:
         self._works = list(works)
         self._stopping = threading.Event()
+        self._known_troubles: dict[str, str] = {}
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
@@ -52,6 +54,15 @@ class PeriodicThread:
     def _turn(self, item: Periodic) -> None:
         try:
             item.work()
-        except Exception as error:  # the next turn may do better; the thread must live
+        except Unavailable as error:
             _failures.labels(item.name).inc()
-            _log.warning("%s failed this time: %s", item.name, error)
+            # Once for each new reason: an outage of an hour must not fill the log.
+            if self._known_troubles.get(item.name) != error.code:
+                self._known_troubles[item.name] = error.code
+                _log.warning("%s has to wait: %s", item.name, error)
+        except Exception:  # a defect; the next turn may do better, and the thread must live
+            _failures.labels(item.name).inc()
+            _log.exception("%s failed and goes on", item.name)
+        else:
+            if self._known_troubles.pop(item.name, None) is not None:
+                _log.info("%s goes on", item.name)

@@ -21,6 +21,7 @@ from mlp.inference.history import InferenceHistory
 from mlp.inference.loaded_models import LoadedModels
 from mlp.inference.recorder import Recorder
 from mlp.inference.service import InferenceService
+from mlp.jobs.job import DEFAULT_QUEUE
 from mlp.jobs.local_worker import LocalWorker
 from mlp.jobs.service import JobService
 from mlp.monitoring.references import read_reference
@@ -29,6 +30,7 @@ from mlp.periodic import Periodic, PeriodicThread
 from mlp.registry import tasks as registry_tasks
 from mlp.registry.service import RegistryService
 from mlp.registry.snapshot import Resolution
+from mlp.registry.uploads import QUEUE as REGISTRY_QUEUE
 from mlp.retention import RETENTION_SECONDS, Retention
 from mlp.storage import schema
 from mlp.storage.artefacts import ArtefactStore
@@ -99,12 +101,9 @@ class Stack:
             [self.monitoring.observe_drained, self.feedback.match_drained],
             interval_seconds=settings.drain_interval_seconds,
         )
-        self.worker = LocalWorker(
-            self,
-            self.jobs.leases,
-            self.jobs.notices,
-            threads=settings.job_workers,
-            poll_seconds=settings.job_poll_seconds,
+        self.workers = (
+            self._make_worker(DEFAULT_QUEUE, settings.job_workers),
+            self._make_worker(REGISTRY_QUEUE, min(1, settings.job_workers)),
         )
         self.periodic = PeriodicThread("periodic", self._periodic_work())
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -123,17 +122,28 @@ class Stack:
         self.jobs.start()
         await asyncio.to_thread(self.registry.refresh)
         self.drain.start()
-        await asyncio.to_thread(self._start_worker)
+        await asyncio.to_thread(self._start_workers)
         self.periodic.start()
         if is_warming:
             self._warming = loop.create_task(self._warm())
 
-    def _start_worker(self) -> None:
+    def _make_worker(self, queue: str, threads: int) -> LocalWorker:
+        return LocalWorker(
+            self,
+            self.jobs.leases,
+            self.jobs.notices,
+            threads=threads,
+            poll_seconds=self.settings.job_poll_seconds,
+            queues=[queue],
+        )
+
+    def _start_workers(self) -> None:
         # A data folder has one server: whatever ran before this one took it died with its process.
         is_sole_owner = self.is_leader and self.database.is_sqlite
         if is_sole_owner:
             self.artefacts.clear_abandoned(idle_seconds=0)
-        self.worker.start(owned_since=self._made_at if is_sole_owner else None)
+        for worker in self.workers:
+            worker.start(owned_since=self._made_at if is_sole_owner else None)
 
     def _periodic_work(self) -> list[Periodic]:
         works = [Periodic("alias refresh", self.settings.alias_refresh_seconds, self._follow_registry)]
@@ -173,7 +183,9 @@ class Stack:
             self._warming.cancel()
         await asyncio.to_thread(self.periodic.close, self.settings.shutdown_seconds)
         self.jobs.stop_waiting()
-        await asyncio.to_thread(self.worker.close, self.settings.shutdown_seconds)
+        await asyncio.gather(
+            *(asyncio.to_thread(worker.close, self.settings.shutdown_seconds) for worker in self.workers)
+        )
         await self.inference.close()
         await asyncio.to_thread(self._close_storage)
 

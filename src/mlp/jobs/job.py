@@ -6,6 +6,9 @@ from datetime import datetime
 from mlp.clock import new_id
 from mlp.jobs.states import JobState, Priority
 
+#: Where a job waits unless its submitter says otherwise.
+DEFAULT_QUEUE = "default"
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:
@@ -42,7 +45,7 @@ class NewJob:
     kind: str
     model: str | None
     payload: bytes
-    queue: str = "default"
+    queue: str = DEFAULT_QUEUE
     priority: int = Priority.DEFAULT
     attempts_max: int | None = None
     idempotency_key: str | None = None

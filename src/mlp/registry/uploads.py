@@ -21,6 +21,8 @@ from mlp.storage.incoming import check_size
 
 #: The kind of the job that turns an upload into a version.
 ACCEPT = "registry.accept"
+#: Apart from predictions: a trial takes seconds, and must not hold them up.
+QUEUE = "registry"
 #: A file that nothing needs is kept for a day: longer than any upload takes, and long enough to retry its job.
 UNUSED_SECONDS = 86_400.0
 #: An upload that stands still for this long has been given up.
@@ -119,7 +121,7 @@ class Uploads:
         payload = AcceptPayload(
             model=model, digest=digest, size_bytes=received.size_bytes, alias=alias, allow_mismatch=allow_mismatch
         )
-        return self._jobs.submit(ACCEPT, model, msgspec.json.encode(payload))
+        return self._jobs.submit(ACCEPT, model, msgspec.json.encode(payload), queue=QUEUE)
 
     def sweep(self) -> int:
         """How many artefacts were removed that no version needs; also clears away what was never received whole.

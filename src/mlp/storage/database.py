@@ -4,6 +4,7 @@ The only place that commits. Stores receive a connection and never end its trans
 """
 
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,6 +42,8 @@ class Database:
     def __init__(self, url: str, *, timeout_seconds: float = 5.0, connections_max: int = 10) -> None:
         self.url = _with_driver(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self._timeout_seconds = timeout_seconds
+        self._writing = threading.Lock()
         make = _sqlite_engine if self.is_sqlite else _postgresql_engine
         self.engine = make(self.url, timeout_seconds, connections_max)
 
@@ -55,8 +58,21 @@ class Database:
             DatabaseUnavailable: Not reachable, or busy for longer than the time-out.
             StorageFull: The disk is full; nothing was written.
         """
-        with self._begun("BEGIN IMMEDIATE") as connection:
+        with self._turn_to_write(), self._begun("BEGIN IMMEDIATE") as connection:
             yield connection
+
+    @contextmanager
+    def _turn_to_write(self) -> Iterator[None]:
+        """SQLite's waiting writers sleep and try again, and some starve: this process's own stand in line instead."""
+        if not self.is_sqlite:
+            yield
+            return
+        if not self._writing.acquire(timeout=self._timeout_seconds):
+            raise DatabaseUnavailable(f"other writers held the database for {self._timeout_seconds:g} s: try again")
+        try:
+            yield
+        finally:
+            self._writing.release()
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:

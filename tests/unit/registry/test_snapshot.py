@@ -13,7 +13,6 @@ from mlp.storage.database import Database
 from tests.unit.registry.conftest import AddVersion
 from tests.versions import SIGNATURE, new_version
 
-
 ENVIRONMENT = {"python": "3.11.7", "packages": {}}
 
 
