@@ -109,6 +109,9 @@ def passes(name: str, command: Command) -> bool:
 def docs(arguments: list[str]) -> int:
     """build the documentation into docs/build/html; a warning is an error"""
     ensure_environment("dev")
+    exit_code = run([program("python"), ROOT / "docs" / "generate.py"])  # what the pages say of the code
+    if exit_code != 0:
+        return exit_code
     pages = ROOT / "docs" / "build" / "html"
     strict = ["-m", "sphinx", "-b", "html", "-W", "--keep-going", "--quiet"]
     exit_code = run([program("python"), *strict, *arguments, ROOT / "docs" / "source", pages])

@@ -1,14 +1,17 @@
 """The application: middleware, the list of routers, the answers to errors. Nothing is decided here."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from fastapi.routing import APIRouter
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp
 
 from mlp import __version__
 from mlp.api import documentation, health
 from mlp.api.errors import add_error_answers
+from mlp.api.hot_door import HotDoor
 from mlp.api.middleware import RequestMiddleware
 from mlp.feedback import routes as feedback
 from mlp.inference import protocol_routes
@@ -29,8 +32,13 @@ ROUTERS: list[APIRouter] = [
 ]
 
 
-def create_app(stack: Stack) -> FastAPI:
+def create_app(stack: Stack) -> ASGIApp:
     """The ASGI application over a stack; starting it starts the stack, stopping it closes the stack."""
+    hot_routes = [*inference.HOT_ROUTES, *protocol_routes.HOT_ROUTES]
+    return RequestMiddleware(HotDoor(_framework_app(stack, hot_routes), hot_routes), stack.settings)
+
+
+def _framework_app(stack: Stack, hot_routes: Sequence[BaseRoute]) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -49,11 +57,8 @@ def create_app(stack: Stack) -> FastAPI:
         openapi_url=None,
     )
     app.state.stack = stack
-    # The most asked first: Starlette tries routes in order.
-    app.router.routes[:0] = [*protocol_routes.HOT_ROUTES, *inference.HOT_ROUTES]
     for router in ROUTERS:
         app.include_router(router)
-    app.router.routes.extend(protocol_routes.ROUTES)
-    app.add_middleware(RequestMiddleware, settings=stack.settings)
+    app.router.routes.extend([*protocol_routes.ROUTES, *hot_routes])
     add_error_answers(app)
     return app

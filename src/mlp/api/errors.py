@@ -19,7 +19,7 @@ _encoder = msgspec.json.Encoder()
 
 def add_error_answers(app: FastAPI) -> None:
     """Make every error of this application answer in the form of its path."""
-    app.add_exception_handler(MLPError, _answer_ours)
+    app.add_exception_handler(MLPError, answer_ours)
     app.add_exception_handler(RequestValidationError, _answer_validation)
     app.add_exception_handler(HTTPException, _answer_framework)
 
@@ -59,7 +59,8 @@ def _request_id(request: Request) -> str:
     return str(request.scope.get("request_id", ""))
 
 
-async def _answer_ours(request: Request, error: Exception) -> Response:
+async def answer_ours(request: Request, error: Exception) -> Response:
+    """The answer for an error of the tree; those that are ours to mend are logged."""
     assert isinstance(error, MLPError)
     if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         _log.warning("%s: %s", error.code, error.message, extra={"path": request.url.path})

@@ -6,7 +6,7 @@ from collections.abc import Coroutine, Mapping
 from typing import Any, TypeVar
 from urllib.parse import unquote, urlencode
 
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from mlp.client.transport import Body, Response
 from mlp.config import Settings
@@ -25,7 +25,7 @@ class InProcessTransport:
     While it is open this process owns the data folder, as a server would.
     """
 
-    def __init__(self, owner: FolderOwner, stack: Stack, app: FastAPI) -> None:
+    def __init__(self, owner: FolderOwner, stack: Stack, app: ASGIApp) -> None:
         self._owner = owner
         self._stack = stack
         self._app = app
@@ -100,7 +100,7 @@ class _Exchange:
     """One request and its answer in the terms of ASGI (specification 3.0, "HTTP & WebSocket ASGI Message Format")."""
 
     def __init__(
-        self, app: FastAPI, method: str, path: str, query: str, body: Body | None, headers: Mapping[str, str]
+        self, app: ASGIApp, method: str, path: str, query: str, body: Body | None, headers: Mapping[str, str]
     ) -> None:
         self._app = app
         self._body = body

@@ -59,6 +59,7 @@ def run_server(app: Any, settings: Settings, listener: socket.socket, started_te
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # nothing here asks who the caller is
         timeout_keep_alive=75,
         timeout_graceful_shutdown=int(settings.shutdown_seconds),
     )
