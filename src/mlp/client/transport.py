@@ -19,7 +19,7 @@ Body = bytes | BinaryIO
 
 # Only reaching the server is bounded by this; one that is there accepts within milliseconds.
 _CONNECT_SECONDS_MAX = 5.0
-_CONNECTIONS_KEPT = 32
+_CONNECTIONS_KEPT = 64
 
 
 @dataclass(frozen=True, slots=True)

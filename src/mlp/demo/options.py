@@ -27,7 +27,7 @@ class FlightsDemoOptions:
         full: Replay March to December instead of March to May.
         january: Replay January, which the model has seen: what drift shows when nothing has changed.
         stay: Keep the server up after the report until Ctrl-C; None does so on a terminal.
-        requests_in_flight: Predictions asked for at the same time; 32 is the number of connections that the client
+        requests_in_flight: Predictions asked for at the same time; 64 is the number of connections that the client
             keeps, and enough to have a batch waiting whenever the model is free.
     """
 
@@ -39,7 +39,7 @@ class FlightsDemoOptions:
     full: bool = False
     january: bool = False
     stay: bool | None = None
-    requests_in_flight: int = 32
+    requests_in_flight: int = 64
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,13 +39,18 @@ def models_with_parked(connection: sa.Connection) -> set[str]:
 
 
 def settle(connection: sa.Connection, settled: Sequence[Mapping[str, Any]]) -> None:
-    """Note what became of labels that waited; each mapping has the ``id`` and the new values."""
-    for values in settled:
-        connection.execute(
-            feedback.update()
-            .where(feedback.c.id == values["id"])
-            .values({name: value for name, value in values.items() if name != "id"})
-        )
+    """Note what became of labels that waited; each mapping has the ``id`` and every value that matching gives."""
+    if settled:
+        connection.execute(_SETTLE, [{f"new_{name}": value for name, value in item.items()} for item in settled])
+
+
+_SETTLE = (
+    feedback.update()
+    .where(feedback.c.id == sa.bindparam("new_id"))
+    .values(
+        {name: sa.bindparam(f"new_{name}") for name in ("inference_id", "row", "state", "delay_seconds", "is_late")}
+    )
+)
 
 
 def count_states(connection: sa.Connection, model: str) -> dict[str, int]:

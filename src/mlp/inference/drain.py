@@ -29,6 +29,7 @@ from mlp.inference.spool import (
     backlog_bytes,
     read_frames,
 )
+from mlp.inference.store import NewPayload, NewRow
 from mlp.signature import Signature
 from mlp.storage.database import Database
 
@@ -201,7 +202,7 @@ class Drain:
         rows = [row for item in drained for row in _rows(item)]
         payloads = [_payload(item) for item in drained if item.record.role != "shadow"]
         with self._database.transaction() as connection:
-            store.insert(self._database, connection, rows, payloads)
+            store.insert(connection, rows, payloads)
             for observe in self._observers:
                 observe(connection, drained)
             store.set_progress(connection, spool, position)
@@ -233,34 +234,33 @@ class Drain:
         )
 
 
-def _rows(item: DrainedRecord) -> list[dict[str, Any]]:
+def _rows(item: DrainedRecord) -> list[NewRow]:
     record = item.record
     keys = record.keys if record.keys is not None else [None] * record.rows
+    at, recorded_at = record.at, record.recorded_at
     return [
-        {
-            "id": record.id,
-            "row": row,
-            "version": record.version,
-            "model": record.model,
-            "role": record.role,
-            "mode": record.mode,
-            "key": keys[row],
-            "at": record.at,
-            "recorded_at": record.recorded_at,
-            "score": item.scores[row],
-            "predicted": item.predicted[row],
-            "label": None,
-            "label_at": None,
-        }
+        NewRow(
+            record.id,
+            row,
+            record.version,
+            record.model,
+            record.role,
+            record.mode,
+            keys[row],
+            at,
+            recorded_at,
+            item.scores[row],
+            None if item.predicted[row] is None else msgspec.json.encode(item.predicted[row]).decode(),
+        )
         for row in range(record.rows)
     ]
 
 
-def _payload(item: DrainedRecord) -> dict[str, Any]:
+def _payload(item: DrainedRecord) -> NewPayload:
     record = item.record
-    return {
-        "id": record.id,
-        "inputs": None if item.read is None else msgspec.json.encode(item.read.json_rows()),
-        "outputs": None if record.outputs is None else msgspec.json.encode(record.outputs),
-        "recorded_at": record.recorded_at,
-    }
+    return NewPayload(
+        id=record.id,
+        inputs=None if item.read is None else msgspec.json.encode(item.read.json_rows()),
+        outputs=None if record.outputs is None else msgspec.json.encode(record.outputs),
+        recorded_at=record.recorded_at,
+    )

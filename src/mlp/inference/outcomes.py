@@ -86,17 +86,19 @@ def targets_by_key(connection: sa.Connection, model: str, keys: Sequence[str]) -
     return found
 
 
+_SET_LABEL = (
+    inferences.update()
+    .where(inferences.c.id == sa.bindparam("of_id"), inferences.c.row == sa.bindparam("of_row"))
+    .values(label=sa.bindparam("new_label"), label_at=sa.bindparam("new_label_at"))
+)
+
+
 def set_labels(connection: sa.Connection, labels: Sequence[tuple[str, int, Any, datetime]]) -> None:
     """Give rows, named by id and row, their label and its time; a shadow's row of the same request gets it too."""
     if not labels:
         return
-    update = (
-        inferences.update()
-        .where(inferences.c.id == sa.bindparam("of_id"), inferences.c.row == sa.bindparam("of_row"))
-        .values(label=sa.bindparam("new_label"), label_at=sa.bindparam("new_label_at"))
-    )
     connection.execute(
-        update,
+        _SET_LABEL,
         [
             {"of_id": inference_id, "of_row": row, "new_label": label, "new_label_at": label_at}
             for inference_id, row, label, label_at in labels

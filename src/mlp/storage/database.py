@@ -236,14 +236,3 @@ class _JSONColumn(sa.types.TypeDecorator[Any]):
 def json_column() -> sa.types.TypeEngine[Any]:
     """The type of a JSON column: jsonb in PostgreSQL, text in SQLite; SQL NULL for None."""
     return _JSONColumn()
-
-
-def insert_or_ignore(database: Database, table: sa.Table) -> Any:
-    """An INSERT that leaves rows alone whose key already exists, in the database's own dialect."""
-    if database.is_sqlite:
-        from sqlalchemy.dialects.sqlite import insert as sqlite_insert
-
-        return sqlite_insert(table).on_conflict_do_nothing()
-    from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-
-    return postgresql_insert(table).on_conflict_do_nothing()
