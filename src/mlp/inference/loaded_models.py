@@ -3,6 +3,7 @@
 What an alias names stays; of the others the least used leave first. Loading happens in threads, answers on the loop.
 """
 
+import gc
 import logging
 import os
 import threading
@@ -143,6 +144,9 @@ class LoadedModels:
             _log.warning(difference, extra={"model": wanted.model, "version": wanted.number})
         model = load_version(folder, wanted.signature, wanted.runtime, self._threads())
         batcher = self._make_batcher(wanted, model)
+        # What a framework brought in stays: the collector need not walk through it again and again.
+        gc.collect()
+        gc.freeze()
         _log.info(
             "version loaded in %.2f s", monotonic() - started, extra={"model": wanted.model, "version": wanted.number}
         )
