@@ -1,6 +1,7 @@
 """The only source of time and identity: aware UTC times, UUID version 7 ids, RFC 3339 text."""
 
 import os
+import re
 import threading
 import time
 import uuid
@@ -8,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from mlp.errors import BadInput
 
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _id_lock = threading.Lock()
 _last_id_millis = 0
@@ -77,3 +79,18 @@ def from_rfc3339(text: str) -> datetime:
     if moment is None or moment.tzinfo is None:
         raise BadInput(f'"{text}" is not an RFC 3339 time with an offset, such as 2026-03-01T12:00:00Z')
     return moment.astimezone(UTC)
+
+
+def from_rfc3339_or_day(text: str) -> datetime:
+    """The aware UTC moment that an RFC 3339 text names; a plain day names its beginning in UTC.
+
+    Raises:
+        BadInput: Neither of the two.
+    """
+    try:
+        return from_rfc3339(f"{text}T00:00:00Z" if _DAY.fullmatch(text) else text)
+    except BadInput:
+        raise BadInput(
+            f'"{text}" is neither a day, such as 2026-03-01, nor an RFC 3339 time with an offset, '
+            "such as 2026-03-01T12:00:00Z"
+        ) from None

@@ -35,7 +35,7 @@ class Settings(BaseSettings):
     port: int = Field(4789, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     processes: int = Field(1, ge=1, le=64, description="API processes on one port.")
     url: str | None = Field(None, description="A server for the command line and the client to talk to.")
-    api_key: SecretStr | None = Field(None, description="The key that every route but health asks for, if set.")
+    api_key: SecretStr | None = Field(None, description="If set, every route but health and metrics asks for it.")
     body_bytes_max: int = Field(64 * 2**20, ge=1024, description="Largest body of a prediction; 64 MiB as Triton.")
     upload_bytes_max: int = Field(4 * 2**30, ge=1024, description="Largest uploaded version, bytes.")
     feedback_labels_max: int = Field(10_000, ge=1, description="Labels in one request.")

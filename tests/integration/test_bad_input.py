@@ -36,8 +36,9 @@ def check(server: ServerProcess, answer: Any, status: int, code: str, words: str
         (b"", "malformed_body", "not JSON"),
         (b"{", "malformed_body", "not JSON"),
         (b"\xff\xfe", "malformed_body", ""),
-        (b"[]", "malformed_body", "Expected `object`"),
-        (b"{}", "malformed_body", "missing required field `rows`"),
+        (b"[]", "malformed_body", 'put the rows into {"rows": [...]}'),
+        (b"{}", "malformed_body", 'put the rows into {"rows": [...]}'),
+        (b'{"x": 1, "y": 2}', "malformed_body", 'put the rows into {"rows": [...]}'),
         (b'{"rows": 5}', "malformed_body", "$.rows"),
         (b'{"rows": []}', "signature_mismatch", "rows is empty"),
         (b'{"rows": [[1, 2]], "nope": 1}', "malformed_body", "unknown field `nope`"),
@@ -125,12 +126,42 @@ def test_bad_labels_are_rejected_one_by_one_and_the_others_are_kept(server: Serv
         {"label": True},
         {"label": True, "key": "a", "id": "b"},
         {"label": True, "key": "a", "at": "noon"},
+        {"key": "a"},
+        {"label": True, "key": "a", "at": "2999-01-01T00:00:00Z"},
     ]
 
     report = json.loads(server.ask("/v1/feedback", {"model": "sign", "labels": labels}).data)
 
     assert report["parked"] == 1
-    assert [item["index"] for item in report["rejected"]] == [1, 2, 3, 4, 5]
+    assert [item["index"] for item in report["rejected"]] == [1, 2, 3, 4, 5, 6, 7]
+    details = [item["detail"] for item in report["rejected"]]
+    assert details[0] == 'label "perhaps" is not one of the model\'s classes: false, true'
+    assert "'label' is missing" in details[5]
+    assert "more than a day from now" in details[6]
+
+
+def test_labels_that_wait_and_are_sent_again_are_repeated_and_add_nothing(server: ServerProcess) -> None:
+    at = "2026-03-01T12:00:00Z"
+    labels = [
+        {"label": True, "key": "awaited"},
+        {"label": False, "key": "at a time", "at": at},
+        {"label": True, "id": "x"},
+    ]
+    document = {"model": "sign", "labels": labels}
+
+    first = json.loads(server.ask("/v1/feedback", document).data)
+    parked = json.loads(server.get("/v1/models/sign/feedback/summary").data)["parked"]
+    again = json.loads(server.ask("/v1/feedback", document).data)
+
+    assert (first["parked"], first["repeated"]) == (3, 0)
+    assert (again["parked"], again["repeated"]) == (0, 3)
+    assert json.loads(server.get("/v1/models/sign/feedback/summary").data)["parked"] == parked
+
+
+@pytest.mark.parametrize("path", ["/v1/models/sign/quality", "/v1/models/sign/drift", "/v1/inferences", "/v1/jobs"])
+def test_moment_in_a_query_may_be_a_day_and_a_wrong_one_is_one_sentence(server: ServerProcess, path: str) -> None:
+    assert server.get(f"{path}?since=2026-03-01").status == 200
+    check(server, server.get(f"{path}?since=yesterday"), 400, "bad_input", '"yesterday" is neither a day')
 
 
 def test_unicode_model_name_is_served_under_its_path(server: ServerProcess) -> None:

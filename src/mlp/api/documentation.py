@@ -7,7 +7,8 @@ from fastapi import APIRouter, Request
 from fastapi.openapi.utils import get_openapi
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response
 
-from mlp.api.model_schemas import hot_paths, model_paths
+from mlp.api.key import key_of
+from mlp.api.model_schemas import PROBLEM_ANSWER, hot_paths, model_paths
 from mlp.errors import UnknownName
 from mlp.stack import Stack
 
@@ -68,6 +69,21 @@ def document_of(request: Request) -> dict[str, Any]:
     stack = cast("Stack", app.state.stack)
     document = get_openapi(title=app.title, version=app.version, routes=app.routes)
     paths = cast("dict[str, Any]", document.setdefault("paths", {}))
+    _name_own_problems(document)
     paths.update(hot_paths())
     paths.update(model_paths(stack.registry.snapshot().champions()))
+    if key_of(stack.settings) is not None:
+        document["security"] = [{"key": []}]
+        document.setdefault("components", {})["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
     return document
+
+
+def _name_own_problems(document: dict[str, Any]) -> None:
+    """Put in place of the framework's answer to a wrong request, a 422 of its own form, the one that is given here."""
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            if operation["responses"].pop("422", None) is not None:
+                operation["responses"]["400"] = PROBLEM_ANSWER
+    schemas = document.get("components", {}).get("schemas", {})
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)

@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mlp.errors import BadInput, MLPError, Unavailable
+from mlp.errors import BadInput, MLPError, Unauthorised, Unavailable
 
 _log = logging.getLogger(__name__)
 _encoder = msgspec.json.Encoder()
@@ -25,10 +25,12 @@ def add_error_answers(app: FastAPI) -> None:
 
 
 def error_response(path: str, request_id: str, error: MLPError) -> Response:
-    """The answer for an error: its status, its document, and Retry-After where waiting may help."""
+    """The answer for an error: its status, its document, Retry-After where waiting may help, how to send a key."""
     headers = {"x-request-id": request_id}
     if isinstance(error, Unavailable):
         headers["retry-after"] = str(error.retry_after_seconds)
+    if isinstance(error, Unauthorised):
+        headers["www-authenticate"] = "Bearer"
     if is_protocol(path):
         # Exactly this type: KServe's client reads the message only then.
         return Response(_encoder.encode({"error": error.message}), error.status, headers, media_type="application/json")

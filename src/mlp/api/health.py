@@ -11,20 +11,20 @@ from mlp.stack import Stack
 router = APIRouter(tags=["health"])
 
 
-@router.get("/health/live")
+@router.get("/health/live", summary="Say whether the process lives")
 async def live() -> dict[str, str]:
     """Always 200 while the process answers."""
     return {"status": "live"}
 
 
-@router.get("/health/ready")
+@router.get("/health/ready", summary="Say whether it can predict")
 def ready(request: Request) -> Response:
     """200 when predictions can be answered, with what is degraded named; 503 when they cannot."""
     report: dict[str, Any] = cast("Stack", request.app.state.stack).check_ready()
     return JSONResponse(report, 503 if report["status"] == "unavailable" else 200)
 
 
-@router.get("/metrics")
+@router.get("/metrics", summary="Show metrics")
 def prometheus() -> Response:
     """All metrics of this server's processes in Prometheus' text form."""
     return Response(metrics.render(), media_type=metrics.CONTENT_TYPE)

@@ -1,4 +1,4 @@
-"""What every request passes through: an id, a limit on its body, a count of its outcome, and the last net for defects.
+"""What every request passes through: an id, the key, a limit on its body, a count, and the last net for defects.
 
 A plain ASGI class: the framework's own middleware base would cost more than the whole prediction.
 """
@@ -13,6 +13,7 @@ from typing import Any
 from prometheus_client import Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from mlp.api import key
 from mlp.api.errors import error_response, internal_error
 from mlp.clock import new_id
 from mlp.config import Settings
@@ -41,6 +42,7 @@ class RequestMiddleware:
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
         self._settings = settings
+        self._key = key.key_of(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -66,6 +68,9 @@ class RequestMiddleware:
         seconds_of.observe(time.perf_counter() - started)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
+        if self._key is not None and not key.may_pass(scope, self._key):
+            await error_response(scope["path"], request_id, key.refusal())(scope, receive, send)
+            return
         limit_bytes = self._limit_bytes(scope)
         declared = _declared_bytes(scope)
         if declared is not None and declared > limit_bytes:

@@ -20,6 +20,8 @@ _PROBLEM = {
         "request_id": {"type": "string"},
     },
 }
+#: The answer of every route to what it cannot do.
+PROBLEM_ANSWER = {"description": "A problem (RFC 9457)", "content": {"application/problem+json": {"schema": _PROBLEM}}}
 _ANY_ROW = {"oneOf": [{"type": "object"}, {"type": "array"}]}
 _NAME = {"name": "model", "in": "path", "required": True, "schema": {"type": "string"}}
 _VERSION = {"name": "version", "in": "path", "required": True, "schema": {"type": "string"}}
@@ -159,13 +161,12 @@ def _answer(prediction: dict[str, Any]) -> dict[str, Any]:
 def _post(
     summary: str, tag: str, parameters: list[dict[str, Any]], body: dict[str, Any], responses: dict[str, Any]
 ) -> dict[str, Any]:
-    problem = {"description": "A problem (RFC 9457)", "content": {"application/problem+json": {"schema": _PROBLEM}}}
     return {
         "post": {
             "tags": [tag],
             "summary": summary,
             "parameters": parameters,
             "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
-            "responses": {**responses, "default": problem},
+            "responses": {**responses, "default": PROBLEM_ANSWER},
         }
     }

@@ -4,17 +4,21 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
+from mlp.api.key import check_exposure
 from mlp.config import Settings
 from mlp.errors import ConfigurationInvalid
 from mlp.observability import logging as log_lines
 from mlp.storage.ownership import FolderOwner
+
+if TYPE_CHECKING:
+    from mlp.stack import Stack
 
 _log = logging.getLogger(__name__)
 
@@ -26,8 +30,9 @@ def serve(settings: Settings) -> None:
 
     Raises:
         FolderInUse: Another server owns the folder; the message has its pid and address.
-        ConfigurationInvalid: The address cannot be listened on.
+        ConfigurationInvalid: The address cannot be listened on, or is open to other machines without a key.
     """
+    check_exposure(settings)
     log_lines.set_up(settings.log_level, settings.log_format)
     settings.folder.mkdir(parents=True, exist_ok=True)
     with FolderOwner(settings.folder) as owner, listening_socket(settings) as listener:
@@ -45,12 +50,12 @@ def _serve_alone(settings: Settings, listener: socket.socket, url: str) -> None:
     from mlp.api.app import create_app
     from mlp.stack import Stack
 
-    app = create_app(Stack(settings))
-    run_server(app, settings, listener, greeting(settings, url))
+    stack = Stack(settings)
+    run_server(create_app(stack), settings, listener, lambda: greeting(stack, url))
 
 
-def run_server(app: Any, settings: Settings, listener: socket.socket, started_text: str | None) -> None:
-    """Answer on a socket with this process's event loop until a signal comes."""
+def run_server(app: Any, settings: Settings, listener: socket.socket, greet: Callable[[], str] | None) -> None:
+    """Answer on a socket with this process's event loop until a signal comes; ``greet`` is asked once it answers."""
     config = uvicorn.Config(
         app,
         http="httptools",
@@ -63,26 +68,29 @@ def run_server(app: Any, settings: Settings, listener: socket.socket, started_te
         timeout_keep_alive=75,
         timeout_graceful_shutdown=int(settings.shutdown_seconds),
     )
-    _Server(config, started_text).run(sockets=[listener])
+    _Server(config, greet).run(sockets=[listener])
 
 
 class _Server(uvicorn.Server):
     """Says where it listens once it does."""
 
-    def __init__(self, config: uvicorn.Config, started_text: str | None) -> None:
+    def __init__(self, config: uvicorn.Config, greet: Callable[[], str] | None) -> None:
         super().__init__(config)
-        self._started_text = started_text
+        self._greet = greet
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        if self.started and self._started_text is not None:
-            sys.stderr.write(self._started_text + "\n")
+        if self.started and self._greet is not None:
+            sys.stderr.write(self._greet() + "\n")
             sys.stderr.flush()
 
 
-def greeting(settings: Settings, url: str) -> str:
-    """What a person reads when the server is up."""
-    return f"MLP serves {url}  (data folder: {settings.folder}; interface: {url}/docs; stop: Ctrl-C)"
+def greeting(stack: "Stack", url: str) -> str:
+    """What a person reads when the server is up: where it is, and what to do first where there are no models."""
+    where = f"MLP serves {url}  (data folder: {stack.settings.folder}; interface: {url}/docs; stop: Ctrl-C)"
+    if stack.registry.snapshot().models:
+        return where
+    return f"{where}\nno models yet: mlp models add NAME model.joblib --example rows.csv"
 
 
 @contextmanager

@@ -64,8 +64,8 @@ class _Supervisor:
         self._stopping.set()
 
     def _start(self, index: int) -> None:
-        text = greeting(self._settings, self._url) if index == 0 and index not in self._children else None
-        child = _SPAWN.Process(target=_serve_child, args=(self._settings, self._listener, index, text))
+        greeted_url = self._url if index == 0 and index not in self._children else None
+        child = _SPAWN.Process(target=_serve_child, args=(self._settings, self._listener, index, greeted_url))
         child.start()
         self._children[index] = (child, monotonic())
 
@@ -94,15 +94,16 @@ class _Supervisor:
                 child.join(self._settings.shutdown_seconds)
 
 
-def _serve_child(settings: Settings, listener: socket.socket, index: int, started_text: str | None) -> None:
-    """One child: its own stack on the shared socket."""
+def _serve_child(settings: Settings, listener: socket.socket, index: int, greeted_url: str | None) -> None:
+    """One child: its own stack on the shared socket; it greets where it is given the address to name."""
     log_lines.set_up(settings.log_level, settings.log_format)
     from mlp.api.app import create_app
     from mlp.stack import Stack
 
     try:
-        app: Any = create_app(Stack(settings, is_leader=index == 0))
+        stack = Stack(settings, is_leader=index == 0)
+        app: Any = create_app(stack)
     except MLPError as error:
         _log.error("a process cannot start: %s", error)
         raise SystemExit(1) from error
-    run_server(app, settings, listener, started_text)
+    run_server(app, settings, listener, None if greeted_url is None else lambda: greeting(stack, greeted_url))

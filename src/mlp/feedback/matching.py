@@ -4,7 +4,8 @@ A label names its inference by id and row, or by the caller's key; a key that wa
 prediction before the label's time, since a label cannot be about what was asked after it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -18,7 +19,7 @@ class FeedbackState(StrEnum):
 
     MATCHED = "matched"  #: the first label of its inference
     PARKED = "parked"  #: no such inference yet; matched when it comes
-    REPEATED = "repeated"  #: the same label again; kept, counts nothing
+    REPEATED = "repeated"  #: the same label again; counts nothing, and is kept unless its inference is still awaited
     CHANGED = "changed"  #: another label than before; the newer of the two counts
 
 
@@ -52,7 +53,7 @@ def judge(
     is_late = delay_seconds > horizon_seconds
     if known_at is None:
         return Verdict(FeedbackState.MATCHED, True, delay_seconds, is_late)
-    if known_label == label and type(known_label) is type(label):
+    if _is_same(known_label, label):
         return Verdict(FeedbackState.REPEATED, False, delay_seconds, is_late)
     return Verdict(FeedbackState.CHANGED, label_at >= known_at, delay_seconds, is_late)
 
@@ -106,3 +107,39 @@ class Ledger:
     def decided(self) -> list[tuple[str, int, Any, datetime]]:
         """Inference id, row, label and its time for every inference whose label changed."""
         return [(inference_id, row, label, at) for (inference_id, row), (label, at) in self._labels.items()]
+
+
+class Parked:
+    """Labels that wait for their inference, so that one sent again is told from one that says something new.
+
+    Args:
+        waiting: Those there are: inference id, row, key, label and its time, in the order in which they came.
+    """
+
+    def __init__(self, waiting: Iterable[tuple[str | None, int, str | None, Any, datetime]] = ()) -> None:
+        self._labels: dict[tuple[str | None, int, str | None], list[tuple[datetime, Any]]] = defaultdict(list)
+        for inference_id, row, key, label, at in waiting:
+            self._labels[inference_id, row, key].append((at, label))
+
+    def park(
+        self, label: Any, label_at: datetime, inference_id: str | None, row: int, key: str | None, *, has_time: bool
+    ) -> FeedbackState:
+        """Note a label: PARKED, or REPEATED when it says again what already waits.
+
+        Args:
+            has_time: The sender gave the label's time. Two labels of one key at two times may be about two
+                predictions; only without a time is the newest label of a key the one to compare with.
+        """
+        waiting = self._labels[inference_id, row, key]
+        is_known = any(at == label_at and _is_same(known, label) for at, known in waiting)
+        if waiting and not is_known and (key is None or not has_time):
+            newest = max(waiting, key=lambda item: item[0])
+            is_known = _is_same(newest[1], label)
+        if is_known:
+            return FeedbackState.REPEATED
+        waiting.append((label_at, label))
+        return FeedbackState.PARKED
+
+
+def _is_same(known: Any, label: Any) -> bool:
+    return bool(known == label) and type(known) is type(label)

@@ -1,14 +1,14 @@
 """HTTP of feedback: labels in, one or many, and how far they cover what was predicted."""
 
 import asyncio
-from typing import Annotated, cast
+from typing import Annotated, Any, cast
 
 import msgspec
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import JSONResponse, Response
 
 from mlp.errors import MalformedBody
-from mlp.feedback.schemas import FeedbackIn, FeedbackReport, FeedbackSummary
+from mlp.feedback.schemas import FeedbackIn, FeedbackReport, FeedbackSummary, body_schema
 from mlp.feedback.service import FeedbackService
 
 router = APIRouter(tags=["feedback"])
@@ -22,7 +22,11 @@ def _feedback(request: Request) -> FeedbackService:
 Feedback = Annotated[FeedbackService, Depends(_feedback)]
 
 
-@router.post("/v1/feedback", response_model=FeedbackReport)
+def _describes_body() -> dict[str, Any]:
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": body_schema()}}}}
+
+
+@router.post("/v1/feedback", response_model=FeedbackReport, summary="Accept labels", openapi_extra=_describes_body())
 async def accept_feedback(request: Request, feedback: Feedback) -> Response:
     """Accept labels; answered when they are committed."""
     body = await request.body()
@@ -36,7 +40,7 @@ async def accept_feedback(request: Request, feedback: Feedback) -> Response:
     return JSONResponse(report.model_dump())
 
 
-@router.get("/v1/models/{model}/feedback/summary", response_model=FeedbackSummary)
+@router.get("/v1/models/{model}/feedback/summary", response_model=FeedbackSummary, summary="Show label coverage")
 def summarise_feedback(model: str, feedback: Feedback) -> FeedbackSummary:
     """Label coverage and delay of a model."""
     return feedback.summary(model)

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 class LabelIn(msgspec.Struct, forbid_unknown_fields=True):
     """One label: what it is, and which inference it is about, by ``id`` and ``row`` or by ``key``."""
 
-    label: Any
+    label: Any = msgspec.UNSET  # missing, it costs this label alone and not the whole request
     id: str | None = None
     row: int = 0
     key: str | None = None
@@ -23,6 +23,14 @@ class FeedbackIn(msgspec.Struct, forbid_unknown_fields=True):
     model: str
     labels: list[LabelIn]
     check: bool = False
+
+
+def body_schema() -> dict[str, Any]:
+    """The JSON schema of FeedbackIn, complete in itself."""
+    _references, parts = msgspec.json.schema_components([FeedbackIn])
+    body: dict[str, Any] = parts["FeedbackIn"]
+    body["properties"]["labels"]["items"] = {**parts["LabelIn"], "required": ["label"]}
+    return body
 
 
 class Rejection(BaseModel):

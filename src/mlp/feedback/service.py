@@ -7,16 +7,17 @@ import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 
-from mlp.clock import from_rfc3339, new_id, now
+from mlp.clock import from_rfc3339, new_id, now, to_rfc3339
 from mlp.config import Settings
 from mlp.errors import BadInput, BodyTooLarge, MLPError
 from mlp.feedback import metrics, store
-from mlp.feedback.matching import FeedbackState, Ledger, Verdict
+from mlp.feedback.matching import FeedbackState, Ledger, Parked, Verdict
 from mlp.feedback.schemas import FeedbackIn, FeedbackReport, FeedbackSummary, LabelIn, Rejection
 from mlp.inference import outcomes
 from mlp.inference.drain import DrainedRecord
@@ -27,6 +28,8 @@ from mlp.signature import Signature, Task
 from mlp.storage.database import Database
 
 _DELAYS_LOOKED_AT = 10_000
+#: Clocks and time zones go wrong by hours; what lies further ahead is a mistake in the data.
+_AHEAD_MAX = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,7 @@ class _Accepted:
     inference_id: str | None
     row: int
     source: str | None
+    has_time: bool = True
 
 
 class FeedbackService:
@@ -67,11 +71,11 @@ class FeedbackService:
         accepted = self._checked(request.labels, signature, report)
         if request.check:
             with self._database.reading() as connection:
-                self._match(self._ledger(connection, entry, accepted), entry, accepted, report)
+                self._match(connection, self._ledger(connection, entry, accepted), entry, accepted, report)
             return report
         with self._database.transaction() as connection:
             ledger = self._ledger(connection, entry, accepted)
-            store.insert(connection, self._match(ledger, entry, accepted, report))
+            store.insert(connection, self._match(connection, ledger, entry, accepted, report))
             outcomes.set_labels(connection, ledger.decided())
         self._count(entry.name, report)
         return report
@@ -87,17 +91,26 @@ class FeedbackService:
         return accepted
 
     def _match(
-        self, ledger: Ledger, entry: ModelEntry, accepted: Sequence[_Accepted], report: FeedbackReport
+        self,
+        connection: sa.Connection,
+        ledger: Ledger,
+        entry: ModelEntry,
+        accepted: Sequence[_Accepted],
+        report: FeedbackReport,
     ) -> list[dict[str, Any]]:
         """The rows to note, each in the state that the ledger gives it; counted in the report."""
         received_at = now()
+        judged = [
+            (item, *ledger.judge(item.label, item.at, item.inference_id, item.row, item.key)) for item in accepted
+        ]
+        parked = _parked(connection, entry.name, [item for item, _target, verdict in judged if verdict is None])
         rows = []
-        for item in accepted:
-            target, verdict = ledger.judge(item.label, item.at, item.inference_id, item.row, item.key)
-            state = FeedbackState.PARKED if verdict is None else verdict.state
+        for item, target, verdict in judged:
+            state = _park(parked, item) if verdict is None else verdict.state
             setattr(report, state.value, getattr(report, state.value) + 1)
             report.late += int(verdict is not None and verdict.is_late)
-            rows.append(_row(entry.name, item, target, verdict, received_at))
+            if verdict is not None or state is FeedbackState.PARKED:
+                rows.append(_row(entry.name, item, target, verdict, received_at))
         return rows
 
     def _ledger(self, connection: sa.Connection, entry: ModelEntry, accepted: Sequence[_Accepted]) -> Ledger:
@@ -171,11 +184,28 @@ class FeedbackService:
         metrics.labels.labels(model, "rejected").inc(len(report.rejected))
 
 
+def _parked(connection: sa.Connection, model: str, awaiting: Sequence[_Accepted]) -> Parked:
+    """What waits already for the inferences that these labels are about."""
+    ids = sorted({item.inference_id for item in awaiting if item.inference_id is not None})
+    keys = sorted({item.key for item in awaiting if item.key is not None})
+    waiting = store.list_parked(connection, model, keys, ids)
+    return Parked((row["inference_id"], row["row"], row["key"], row["label"], row["at"]) for row in waiting)
+
+
+def _park(parked: Parked, item: _Accepted) -> FeedbackState:
+    return parked.park(item.label, item.at, item.inference_id, item.row, item.key, has_time=item.has_time)
+
+
 def _accepted(item: LabelIn, signature: Signature, received_at: datetime) -> _Accepted:
+    if item.label is msgspec.UNSET:
+        raise BadInput("'label' is missing: give what turned out to be true")
     if (item.id is None) == (item.key is None):
         raise BadInput("a label names its inference by 'id' (and 'row') or by 'key': give exactly one of the two")
     at = received_at if item.at is None else from_rfc3339(item.at)
-    return _Accepted(typed_label(item.label, signature), at, item.key, item.id, item.row, item.source)
+    if at > received_at + _AHEAD_MAX:
+        raise BadInput(f"'at' is {to_rfc3339(at)}, more than a day from now: a label says what has happened already")
+    label = typed_label(item.label, signature)
+    return _Accepted(label, at, item.key, item.id, item.row, item.source, has_time=item.at is not None)
 
 
 def typed_label(label: Any, signature: Signature) -> Any:
@@ -188,13 +218,19 @@ def typed_label(label: Any, signature: Signature) -> Any:
         for known in signature.classes:
             if known == label and isinstance(known, bool) == isinstance(label, bool):
                 return known
-        raise BadInput(f"label {label!r} is not one of the model's classes {list(signature.classes)}")
+        classes = ", ".join(_json(known) for known in signature.classes)
+        raise BadInput(f"label {_json(label)} is not one of the model's classes: {classes}")
     if signature.task is Task.REGRESSION:
         is_number = isinstance(label, int | float) and not isinstance(label, bool) and math.isfinite(label)
         if not is_number:
-            raise BadInput(f"label {label!r} is not a number, and the model predicts numbers")
+            raise BadInput(f"label {_json(label)} is not a number, and the model predicts numbers")
         return float(label)
     return label
+
+
+def _json(value: Any) -> str:
+    """A value as the sender would write it."""
+    return msgspec.json.encode(value).decode()
 
 
 def _row(

@@ -8,6 +8,9 @@ import sqlalchemy as sa
 
 from mlp.feedback.tables import feedback
 
+#: Values in one IN list: SQLite takes 32,766 variables, PostgreSQL 65,535.
+_VALUES_PER_QUERY = 10_000
+
 
 def insert(connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     """Note accepted labels."""
@@ -19,16 +22,14 @@ def list_parked(
     connection: sa.Connection, model: str, keys: Sequence[str], inference_ids: Sequence[str]
 ) -> list[dict[str, Any]]:
     """Labels of a model that wait for one of these keys or ids, in the order in which they came."""
-    query = (
-        sa.select(feedback)
-        .where(
-            feedback.c.state == "parked",
-            feedback.c.model == model,
-            sa.or_(feedback.c.key.in_(keys), feedback.c.inference_id.in_(inference_ids)),
-        )
-        .order_by(feedback.c.id)
-    )
-    return [dict(row._mapping) for row in connection.execute(query)]
+    waiting = sa.select(feedback).where(feedback.c.state == "parked", feedback.c.model == model)
+    found = []
+    # A label that waits names its inference by one of the two, so that none is found twice.
+    for column, values in ((feedback.c.key, keys), (feedback.c.inference_id, inference_ids)):
+        for start in range(0, len(values), _VALUES_PER_QUERY):
+            query = waiting.where(column.in_(values[start : start + _VALUES_PER_QUERY]))
+            found += [dict(row._mapping) for row in connection.execute(query)]
+    return sorted(found, key=lambda row: str(row["id"]))
 
 
 def models_with_parked(connection: sa.Connection) -> set[str]:

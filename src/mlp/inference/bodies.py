@@ -57,13 +57,27 @@ def decode_rows(body: bytes) -> RowsBody:
     Raises:
         MalformedBody: Not JSON, or not of this form; the message says where.
     """
-    parsed = _decode(_rows_decoder, body)
+    try:
+        parsed = _decode(_rows_decoder, body)
+    except MalformedBody as error:
+        raise _bare_rows(body) or error from error.__cause__
     if not parsed.rows:
         raise SignatureMismatch("rows is empty: give at least one row")
     for key in parsed.keys or ():
         if key is not None and not 0 < len(key) <= KEY_CHARACTERS_MAX:
             raise MalformedBody(f"a key must have 1 to {KEY_CHARACTERS_MAX} characters, got {len(key)}")
     return parsed
+
+
+def _bare_rows(body: bytes) -> MalformedBody | None:
+    """The most usual mistake: a row, or a list of rows, without the object around it; None where it is another."""
+    try:
+        document = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    if isinstance(document, dict) and "rows" in document:
+        return None
+    return MalformedBody('the body has no "rows": put the rows into {"rows": [...]}')
 
 
 def decode_infer(body: bytes) -> InferBody:

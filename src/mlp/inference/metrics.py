@@ -18,8 +18,10 @@ unknown_categories = counter(
     "mlp_inference_unknown_categories_total", "Values outside a category that were let through.", ("model",)
 )
 loaded_versions = gauge("mlp_inference_loaded_versions", "Versions in memory.")
-recorded_rows = counter("mlp_recorder_rows_total", "Rows written to the spool.")
-dropped_rows = counter("mlp_recorder_dropped_rows_total", "Rows answered without being recorded.", ("reason",))
+recorded_requests = counter("mlp_recorder_requests_total", "Requests written to the spool, whatever their rows.")
+dropped_requests = counter(
+    "mlp_recorder_dropped_requests_total", "Requests answered without being recorded.", ("reason",)
+)
 spool_bytes = gauge("mlp_recorder_spool_bytes", "Bytes in the spool, not yet known to be in the database.")
 drained_rows = counter("mlp_drain_rows_total", "Rows moved from the spool to the database.")
 drain_failures = counter("mlp_drain_failures_total", "Attempts to move rows that failed.", ("reason",))

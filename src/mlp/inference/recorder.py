@@ -18,7 +18,7 @@ class Recorder:
     """The one recorder of a process, over its spool.
 
     A prediction is worth more than its record: when the spool cannot be written (disk full, limit reached), a model
-    recorded ``on`` goes on answering, and the rows are counted as dropped; a model recorded ``durable``
+    recorded ``on`` goes on answering, and the requests are counted as dropped; a model recorded ``durable``
     refuses, since its answers were promised to be on disk.
     """
 
@@ -49,11 +49,11 @@ class Recorder:
         if self._refused is not None:
             self._refused = None
             _log.warning("recording works again")
-        metrics.recorded_rows.inc(len(frames))
+        metrics.recorded_requests.inc(len(frames))
 
     def _note_refusal(self, error: RecordingUnavailable, count: int) -> None:
         self._refused = error.message
-        metrics.dropped_rows.labels("spool").inc(count)
+        metrics.dropped_requests.labels("spool").inc(count)
         with self._lock:
             if monotonic() - self._complained_at < _COMPLAIN_EVERY_SECONDS:
                 return

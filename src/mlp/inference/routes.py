@@ -10,7 +10,6 @@ from typing import Annotated, Any, cast
 
 import msgspec
 from fastapi import APIRouter, Depends, Query, Request
-from pydantic import AwareDatetime
 from starlette.responses import Response
 
 from mlp.inference.bodies import decode_rows, event_micros
@@ -24,6 +23,7 @@ from mlp.jobs.schemas import job_answer
 from mlp.jobs.service import JobService
 from mlp.jobs.states import Priority, priority_named
 from mlp.observability.routes import CountedRoute
+from mlp.storage.moments import QueryMoment
 
 router = APIRouter(tags=["inference"])
 _encoder = msgspec.json.Encoder()
@@ -77,19 +77,19 @@ async def submit_job(request: Request) -> Response:
     return job_answer(await asyncio.wrap_future(offered), status=202)
 
 
-@router.get("/v1/inferences/{inference_id}", response_model=InferenceItem)
+@router.get("/v1/inferences/{inference_id}", response_model=InferenceItem, summary="Show a recorded request")
 def get_inference(inference_id: str, history: History) -> Any:
     """One recorded request: its rows with inputs, outputs and labels."""
     return history.get(inference_id)
 
 
-@router.get("/v1/inferences", response_model=InferencePage)
+@router.get("/v1/inferences", response_model=InferencePage, summary="List recorded rows")
 def list_inferences(
     history: History,
     model: str | None = None,
     key: str | None = None,
-    since: AwareDatetime | None = None,
-    until: AwareDatetime | None = None,
+    since: QueryMoment | None = None,
+    until: QueryMoment | None = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
     cursor: str | None = None,
 ) -> Any:

@@ -1,17 +1,16 @@
 """The routes of jobs: list, show (and wait), cancel, retry. Jobs are submitted by the routes of what they are for."""
 
 import asyncio
-from datetime import datetime
 from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
-from mlp.clock import from_rfc3339
 from mlp.jobs import schemas
 from mlp.jobs.job import Job
 from mlp.jobs.service import JobService
 from mlp.jobs.states import JobState
+from mlp.storage.moments import QueryMoment
 from mlp.storage.paging import LIMIT_DEFAULT
 
 router = APIRouter(tags=["jobs"])
@@ -31,20 +30,13 @@ def job_service(request: Request) -> JobService:
 Jobs = Annotated[JobService, Depends(job_service)]
 
 
-def moment(
-    since: Annotated[str | None, Query(description="RFC 3339: jobs accepted from then on")] = None,
-) -> datetime | None:
-    """The moment that the parameter ``since`` names."""
-    return None if since is None else from_rfc3339(since)
-
-
-@router.get("/v1/jobs", responses=_SHOWS_JOBS, summary="List jobs, newest first")
+@router.get("/v1/jobs", responses=_SHOWS_JOBS, summary="List jobs")
 def list_jobs(
     jobs: Jobs,
-    since: Annotated[datetime | None, Depends(moment)],
     model: str | None = None,
     state: JobState | None = None,
     kind: str | None = None,
+    since: QueryMoment | None = None,
     limit: int = LIMIT_DEFAULT,
     cursor: str | None = None,
 ) -> Response:

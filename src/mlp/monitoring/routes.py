@@ -3,11 +3,11 @@
 from typing import Annotated, cast
 
 from fastapi import APIRouter, Depends, Request
-from pydantic import AwareDatetime
 
 from mlp.monitoring.schemas import Drift, Quality
 from mlp.monitoring.service import MonitoringService
 from mlp.monitoring.windows import WindowLength
+from mlp.storage.moments import QueryMoment
 
 router = APIRouter(tags=["monitoring"])
 
@@ -19,27 +19,27 @@ def _monitoring(request: Request) -> MonitoringService:
 Monitoring = Annotated[MonitoringService, Depends(_monitoring)]
 
 
-@router.get("/v1/models/{model}/quality")
+@router.get("/v1/models/{model}/quality", summary="Show quality over time")
 def quality(
     model: str,
     monitoring: Monitoring,
     by: WindowLength | None = None,
-    since: AwareDatetime | None = None,
-    until: AwareDatetime | None = None,
-    as_of: AwareDatetime | None = None,
+    since: QueryMoment | None = None,
+    until: QueryMoment | None = None,
+    as_of: QueryMoment | None = None,
     version: str | None = None,
 ) -> Quality:
     """Quality by calendar windows, with label coverage and intervals."""
     return monitoring.quality(model, by=by, since=since, until=until, as_of=as_of, version=version)
 
 
-@router.get("/v1/models/{model}/drift")
+@router.get("/v1/models/{model}/drift", summary="Show drift over time")
 def drift(
     model: str,
     monitoring: Monitoring,
     by: WindowLength | None = None,
-    since: AwareDatetime | None = None,
-    until: AwareDatetime | None = None,
+    since: QueryMoment | None = None,
+    until: QueryMoment | None = None,
     version: str | None = None,
 ) -> Drift:
     """Drift of each feature against the version's reference, by calendar windows."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from mlp.feedback.matching import FeedbackState, Ledger, judge
+from mlp.feedback.matching import FeedbackState, Ledger, Parked, judge
 from mlp.inference.outcomes import Target
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -78,3 +78,29 @@ def test_ledger_two_labels_of_one_request_see_each_other() -> None:
 
     assert [state and state.state.value for state in states] == ["matched", "repeated", "changed"]
     assert ledger.decided() == [("i", 0, False, NOON + HOUR)]
+
+
+def park(parked: Parked, label: Any, at: datetime, *, key: str | None = "k", has_time: bool = False) -> FeedbackState:
+    return parked.park(label, at, None if key else "inference", 0, key, has_time=has_time)
+
+
+def test_park_same_label_again_is_repeated_and_another_waits_too() -> None:
+    parked = Parked([(None, 0, "k", True, NOON)])
+
+    assert park(parked, True, NOON + HOUR) is FeedbackState.REPEATED
+    assert park(parked, False, NOON + HOUR) is FeedbackState.PARKED
+    assert park(parked, True, NOON + 2 * HOUR) is FeedbackState.PARKED
+    assert park(parked, 1, NOON + 3 * HOUR) is FeedbackState.PARKED
+
+
+def test_park_label_of_a_key_at_another_time_given_waits_for_another_prediction() -> None:
+    parked = Parked([(None, 0, "k", True, NOON)])
+
+    assert park(parked, True, NOON + HOUR, has_time=True) is FeedbackState.PARKED
+    assert park(parked, True, NOON, has_time=True) is FeedbackState.REPEATED
+
+
+def test_park_label_of_an_inference_is_repeated_whatever_its_time() -> None:
+    parked = Parked([("inference", 0, None, True, NOON)])
+
+    assert park(parked, True, NOON + HOUR, key=None, has_time=True) is FeedbackState.REPEATED
