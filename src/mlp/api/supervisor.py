@@ -11,7 +11,7 @@ from multiprocessing.context import SpawnProcess
 from types import FrameType
 from typing import Any
 
-from mlp.api.server import greeting, metrics_folder, run_server
+from mlp.api.process import greeting, run_server
 from mlp.clock import monotonic
 from mlp.config import Settings
 from mlp.errors import MLPError
@@ -31,7 +31,8 @@ def supervise(settings: Settings, listener: socket.socket, url: str) -> None:
     database = open_database(settings)
     schema.upgrade(database)
     database.close()
-    folder = metrics_folder(settings)
+    # Where the processes of this server keep their numbers while it runs.
+    folder = settings.folder / "metrics"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     # prometheus_client chooses its multiprocess mode when it is imported, by this variable, in the children.

@@ -1,0 +1,52 @@
+"""One process that answers: its event loop on a socket until a signal comes, and what it says when it is up."""
+
+import socket
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+
+from mlp.config import Settings
+
+if TYPE_CHECKING:
+    from mlp.stack import Stack
+
+
+def run_server(app: Any, settings: Settings, listener: socket.socket, greet: Callable[[], str] | None) -> None:
+    """Answer on a socket with this process's event loop until a signal comes; ``greet`` is asked once it answers."""
+    config = uvicorn.Config(
+        app,
+        http="httptools",
+        loop="auto",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,  # nothing here asks who the caller is
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=int(settings.shutdown_seconds),
+    )
+    _Server(config, greet).run(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    """Says where it listens once it does."""
+
+    def __init__(self, config: uvicorn.Config, greet: Callable[[], str] | None) -> None:
+        super().__init__(config)
+        self._greet = greet
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started and self._greet is not None:
+            sys.stderr.write(self._greet() + "\n")
+            sys.stderr.flush()
+
+
+def greeting(stack: "Stack", url: str) -> str:
+    """What a person reads when the server is up: where it is, and what to do first where there are no models."""
+    where = f"MLP serves {url}  (data folder: {stack.settings.folder}; interface: {url}/docs; stop: Ctrl-C)"
+    if stack.registry.snapshot().models:
+        return where
+    return f"{where}\nno models yet: mlp models add NAME model.joblib --example rows.csv"
