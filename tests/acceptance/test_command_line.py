@@ -176,7 +176,7 @@ def test_labels_are_counted_and_refused_by_line(served: Shell, rows: Path, tmp_p
     assert checked["rejected"][0]["line"] == 4
     assert 'line 4: "maybe" is no class of the model: false, true' in sent.stdout
     assert 'read "1" as true once' in sent.stderr
-    assert (again["matched"], again["repeated"], again["parked"]) == (0, 2, 1)
+    assert (again["matched"], again["repeated"], again["parked"]) == (0, 3, 0)
     assert sum(window["labelled"] for window in quality["windows"]) == 2
 
 

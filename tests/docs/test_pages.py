@@ -42,7 +42,7 @@ def test_your_own_model_prints_what_the_page_shows(own_model: str, terminal: Ter
     added, listed = shown[:2]
 
     # A remark goes to standard error, which here is the same place, and names the Python that runs.
-    assert terminal.as_here(added) in re.sub(r"^Warning: .*\n", "", own_model, flags=re.MULTILINE)
+    assert terminal.as_here(added) in re.sub(r"^(Warning|Note): .*\n", "", own_model, flags=re.MULTILINE)
     assert listed in own_model
     assert "leavers version 1 (champion), python" in own_model
     assert own_model.endswith("\n3 ()\n")

@@ -61,7 +61,10 @@ def traffic(
     no_canary: Annotated[bool, typer.Option("--no-canary", help="Without canary from now on.")] = False,
     no_shadow: Annotated[bool, typer.Option("--no-shadow", help="Without shadow from now on.")] = False,
 ) -> None:
-    """Split the requests that name no version; without options, show how they split."""
+    """Split the requests that name no version, or show the split.
+
+    Without options it shows how they split.
+    """
     if (canary is not None and no_canary) or (shadow is not None and no_shadow):
         raise typer.BadParameter("an option and its --no- form contradict each other")
     share = None if canary is None else canary_share(canary)

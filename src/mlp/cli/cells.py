@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import msgspec
 
-from mlp.cli.row_files import Row, RowFile
+from mlp.cli.row_files import Row, RowFile, delimiter_hint
 from mlp.client.results import Field, Signature
 from mlp.clock import from_rfc3339
 from mlp.errors import BadInput, SignatureMismatch
@@ -95,7 +95,8 @@ def _check_lacking(signature: Signature, title: str, names: Sequence[str]) -> No
     lacking = [field.name for field in signature.inputs if field.name not in names and not field.nullable]
     if lacking:
         raise SignatureMismatch(
-            f"{title} has no column {_listed(lacking)}, which the model needs; its columns are {_listed(names)}"
+            f"{title} has no column {_listed(lacking)}, which the model needs; "
+            f"its columns are {_listed(names)}{delimiter_hint(names)}"
         )
 
 

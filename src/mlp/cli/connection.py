@@ -34,9 +34,13 @@ def read_settings(**overrides: Any) -> "Settings":
 
     given = {name: value for name, value in overrides.items() if value is not None}
     try:
-        return Settings(**given)
+        settings = Settings(**given)
     except ValidationError as error:
         raise ConfigurationInvalid(_reason(error.errors(include_url=False), given)) from error
+    if settings.folder.is_file():
+        where = "--folder" if "folder" in given else "the variable MLP_FOLDER"
+        raise ConfigurationInvalid(f"{settings.folder} is a file: {where} names the data folder")
+    return settings
 
 
 def _reason(errors: list[Any], given: dict[str, Any]) -> str:

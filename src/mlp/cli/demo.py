@@ -34,8 +34,9 @@ def flights(
         typer.Option("--stay/--no-stay", help="Keep the server up afterwards, else on a terminal.", show_default=False),
     ] = None,
 ) -> None:
-    """Serve a model of the flights that left New York in 2013, replay them as traffic, and report.
+    """Replay the flights that left New York in 2013, and report.
 
+    A server with a model of their delays answers them day by day, and learns afterwards what was true.
     Its folder is mlp-demo unless --folder or MLP_FOLDER says another; "mlp serve --folder mlp-demo" goes on later.
     """
     from mlp.demo.flights import FlightsDemoOptions, run_flights_demo

@@ -140,10 +140,12 @@ def _send(
 def _check_columns(file: "RowFile", needed: list[str]) -> None:
     if file.names is None:
         return
+    from mlp.cli.row_files import delimiter_hint
+
     for name in needed:
         if name not in file.names:
             has = ", ".join(f"'{each}'" for each in file.names)
-            raise BadInput(f"{file.title} has no column '{name}'; it has {has}")
+            raise BadInput(f"{file.title} has no column '{name}'; it has {has}{delimiter_hint(file.names)}")
 
 
 def _read(reader: "LabelReader", chunk: list["Row"], totals: FeedbackTotals) -> tuple[list["Label"], list[int]]:

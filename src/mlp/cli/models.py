@@ -114,13 +114,23 @@ def _print_added(session: Session, version: "Version") -> None:
     output.line()
     print_signature(output, version.signature)
     for warning in version.warnings:
-        output.warn(warning)
+        # The server marks what is no reason for concern; it is recorded with the version like the others.
+        output.note(warning) if warning.startswith("Note: ") else output.warn(warning)
     output.line()
     if "champion" not in version.aliases:
         call = f"mlp models promote {shlex.quote(version.model)} {version.version}"
         output.note(f"The champion goes on answering all who name no version, until: {call}")
     if version.example:
+        _note_absent_server(session)
         output.line(_call(session, CallLanguage.CURL, version))
+
+
+def _note_absent_server(session: Session) -> None:
+    """Says what comes before the call that is printed next, where no server would answer it."""
+    if not session.has_server:
+        folder = session.shared.folder
+        of_folder = "" if folder is None else f" --folder {shlex.quote(str(folder))}"
+        session.output.note(f"Start the server first: mlp serve{of_folder}")
 
 
 def _call(session: Session, language: CallLanguage, version: "Version") -> str:
@@ -161,7 +171,7 @@ def show(
         CallLanguage | None, typer.Option(help="Print a call that works when pasted.", show_default=False)
     ] = None,
 ) -> None:
-    """Show a model with its versions, one version, or a call that asks it."""
+    """Show a model, one version, or a call that asks it."""
     output = session.output
     with session.client() as client:
         if call is not None:
@@ -216,7 +226,10 @@ def remove(
     ] = None,
     is_sure: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
-    """Remove a model with all its versions, or one version; asks first."""
+    """Remove a model or one version; asks first.
+
+    Without --version all versions of the model go with it.
+    """
     what = f"{name} with all its versions" if version is None else f"version {version} of {name}"
     with session.client() as client:
         client.models.show(name)  # an unknown name is said before the question

@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, Any, Literal, TextIO
 if TYPE_CHECKING:
     from rich.console import Console
 
+#: A word up to this length stays whole in a column that is folded, as the kind of a job does; a path may be broken.
+WORD_CHARACTERS_KEPT = 24
+_GAP_CHARACTERS = 2
 #: Says how far long work is: steps done, steps in all or None, and what is being done or "" for no change.
 ReportProgress = Callable[[float, float | None, str], None]
 
@@ -24,7 +27,7 @@ class Column:
     Attributes:
         title: Printed in capitals.
         align: Numbers stand at the right.
-        is_folded: May go over several lines; all other columns keep to one.
+        is_folded: May go over several lines; all other columns keep to one, and are never cut.
     """
 
     title: str
@@ -72,21 +75,26 @@ class Output:
         sys.stderr.write(f"Warning: {text}\n")
 
     def table(self, columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
-        """Prints a table with a line of titles; the cells are shown as they are."""
+        """Prints a table with a line of titles; the cells are shown as they are.
+
+        What is too wide for the terminal makes the line longer: an id that is cut cannot be copied.
+        """
         from rich.table import Table
         from rich.text import Text
 
-        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-        for column in columns:
+        table = Table(box=None, pad_edge=False, padding=(0, _GAP_CHARACTERS, 0, 0), header_style="bold")
+        widths = [_width_min(column, [row[index] for row in rows]) for index, column in enumerate(columns)]
+        for column, width in zip(columns, widths, strict=True):
             table.add_column(
                 Text(column.title.upper()),
                 justify=column.align,
                 no_wrap=not column.is_folded,
-                overflow="fold" if column.is_folded else "ellipsis",
+                overflow="fold",
+                min_width=width,
             )
         for row in rows:
             table.add_row(*map(Text, row))
-        self._print(table)
+        self._print(table, width_min=sum(widths) + _GAP_CHARACTERS * len(widths))
 
     def facts(self, facts: Sequence[tuple[str, str]]) -> None:
         """Prints names with their values, one a line; long values go over several lines."""
@@ -100,8 +108,9 @@ class Output:
             table.add_row(Text(name), Text(value))
         self._print(table)
 
-    def _print(self, what: Any) -> None:
+    def _print(self, what: Any, *, width_min: int = 0) -> None:
         console = _console(sys.stdout)
+        console.width = max(console.width, width_min)
         with console.capture() as captured:
             console.print(what)
         # Rich pads each line to the width of the table, which a diff or a paste shows.
@@ -127,6 +136,16 @@ class Output:
                 bars.update(bar, completed=done, total=total, description=_escaped(message if message else what))
 
             yield report
+
+
+def _width_min(column: Column, cells: Sequence[str]) -> int:
+    """Characters that a column needs: its longest cell, or its longest word where it may be folded."""
+    from rich.cells import cell_len
+
+    texts = [column.title.upper(), *cells]
+    if not column.is_folded:
+        return max(map(cell_len, texts))
+    return min(WORD_CHARACTERS_KEPT, max((cell_len(word) for text in texts for word in text.split()), default=0))
 
 
 def _console(file: TextIO) -> "Console":

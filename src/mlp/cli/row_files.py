@@ -8,7 +8,7 @@ import codecs
 import csv
 import io
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -75,6 +75,14 @@ class RowFile:
         """
         while chunk := list(islice(self.rows, rows_max)):
             yield chunk
+
+
+def delimiter_hint(names: Sequence[str]) -> str:
+    """What a message adds where a line of titles was cut at the wrong character; empty where it seems right."""
+    if len(names) != 1:
+        return ""
+    likely = next((character for character in ";\t|" if character in names[0]), None)
+    return {None: "", "\t": ": add --delimiter $'\\t'"}.get(likely, f": add --delimiter '{likely}'")
 
 
 @contextmanager

@@ -143,7 +143,7 @@ class JobsClient:
         return self._exchange.call(Job, "DELETE", path_of("v1", "jobs", job_id))
 
     def retry(self, job_id: str) -> Job:
-        """The job, queued again.
+        """A new job that does the same work once more; the old one stays as it ended.
 
         Raises:
             mlp.errors.Conflict: It neither failed nor was cancelled.

@@ -114,9 +114,12 @@ def _check_example_is_there(saved: SavedModel, captured: Captured | None, exampl
     """Files of ONNX and LightGBM describe their inputs; a pickle does not, and nothing describes a frame before
     preprocessing."""
     if example is None and (captured is not None or saved.runtime == "sklearn"):
+        # Whoever has a file rather than an object may have given it on the command line.
+        of_object = "example=X.head() or the path of a .csv, .json or .jsonl file"
+        of_file = '--example rows.csv (in Python: example="rows.csv")'
         raise BadInput(
             "without an example the types of the inputs are not known: give some rows as callers will send them, "
-            "example=X.head() or the path of a .csv, .json or .jsonl file"
+            f"{of_object if saved.was_made_here else of_file}"
         )
 
 

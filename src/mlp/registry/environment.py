@@ -9,7 +9,7 @@ import re
 import sys
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, packages_distributions, requires, version
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ from mlp.errors import EnvironmentMismatch
 PYTHON = "Python"
 #: Distributions whose objects a pickle of a model consists of; others only carry them, and keep their format.
 FRAMEWORKS = frozenset({"scikit-learn", "lightgbm", "xgboost", "catboost", "imbalanced-learn"})
+#: Distributions on which answers depend without being a model's own: arrays, frames, threads, runtimes.
+_CARRIERS = frozenset({"numpy", "pandas", "scipy", "joblib", "threadpoolctl", "onnxruntime"})
 _PICKLES = frozenset({".joblib", ".pkl", ".pickle"})
 
 
@@ -95,24 +97,21 @@ def running_environment(names: Iterable[str]) -> Environment:
     return Environment(platform.python_version(), {name: text for name, text in found.items() if text is not None})
 
 
-def used_environment(modules_before: Collection[str]) -> Environment:
-    """This Python, and the distributions of all modules imported since, with numpy; slow (0.1 s).
+def used_environment(modules_before: Collection[str], named: Collection[str]) -> Environment:
+    """This Python, and the distributions that a model depends on, with numpy; slow (0.1 s).
 
-    What MLP itself needs is left out: joblib, for one, imports rich if it is there, and no model depends on that.
+    Those are the frameworks and carriers of values imported since, and what the model itself names. Others that came
+    with them are left out: joblib, for one, imports psutil if it is there, and no model depends on that.
+
+    Args:
+        named: Top-level modules that a pickle or own code names; they count whenever they were imported.
     """
     distributions = packages_distributions()
-    roots = {name.partition(".")[0] for name in sys.modules if name not in modules_before}
-    names = {canonical_name(name) for root in roots for name in distributions.get(root, ())}
-    return running_environment(sorted((names - _own_requirements()) | {"numpy"}))
-
-
-def _own_requirements() -> set[str]:
-    try:
-        lines = requires("mlp-stack") or []
-    except PackageNotFoundError:  # run from its source without being installed
-        lines = []
-    own = [Requirement(line) for line in lines]
-    return {canonical_name(item.name) for item in own if "extra" not in str(item.marker)} | {"mlp-stack"}
+    since = {name.partition(".")[0] for name in sys.modules if name not in modules_before}
+    imported = {canonical_name(name) for root in since for name in distributions.get(root, ())}
+    asked_for = {canonical_name(name) for root in named if root in sys.modules for name in distributions.get(root, ())}
+    names = (imported & (FRAMEWORKS | _CARRIERS)) | asked_for | {"numpy"}
+    return running_environment(sorted(names - {"mlp-stack"}))
 
 
 def compare(trained_with: Environment, running: Environment, *, done: str = "trained") -> list[Difference]:
@@ -142,10 +141,20 @@ def check_versions(
         EnvironmentMismatch: A pickle of another feature release of Python or of its framework.
     """
     differences = compare(recorded, running_environment(recorded.packages), done=done)
-    refusing = [item.message for item in differences if has_pickle and _binds_a_pickle(item)]
+    refusing = [item for item in differences if has_pickle and _binds_a_pickle(item)]
     if refusing and not allow_mismatch:
-        raise EnvironmentMismatch("; ".join(refusing))
+        raise EnvironmentMismatch("; ".join(item.message for item in refusing) + _way_out(refusing))
     return [item.message for item in differences]
+
+
+def _way_out(refusing: Iterable[Difference]) -> str:
+    """What a pin needs besides being written, for no server installs packages; empty where only Python differs."""
+    pins = [f"{item.name} {item.recorded}" for item in refusing if item.name != PYTHON]
+    if not pins:
+        return ""
+    # Only a version that is being registered can be taken nevertheless.
+    nevertheless = ", or --allow-mismatch" if all(item.done == "trained" for item in refusing) else ""
+    return f" (this server installs nothing: use an environment with {', '.join(pins)}{nevertheless})"
 
 
 def check_at_load(folder: Path, accepted: Mapping[str, Any], *, allow_mismatch: bool = False) -> list[str]:
@@ -166,7 +175,12 @@ def check_at_load(folder: Path, accepted: Mapping[str, Any], *, allow_mismatch: 
 
 def has_pickle(folder: Path) -> bool:
     """Whether the folder holds a pickle, which binds the version to the Python and packages that wrote it."""
-    return any(path.suffix in _PICKLES for path in folder.rglob("*"))
+    return bool(pickles(folder))
+
+
+def pickles(folder: Path) -> list[Path]:
+    """The pickles in a folder, by name; so far as their names tell."""
+    return sorted(path for path in folder.rglob("*") if path.suffix in _PICKLES)
 
 
 def _binds_a_pickle(difference: Difference) -> bool:

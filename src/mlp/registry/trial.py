@@ -14,8 +14,9 @@ from typing import Any
 from mlp.errors import SignatureMismatch
 from mlp.registry.comparison import check_expected, check_labels, lone_rows_differ
 from mlp.registry.completion import Completed, complete_inputs, partial_signature, with_positive_class
-from mlp.registry.environment import Environment, check_requirements, check_versions, used_environment
+from mlp.registry.environment import Environment, check_requirements, check_versions, pickles, used_environment
 from mlp.registry.folder import ModelFolder, read_folder
+from mlp.registry.named_modules import modules_named_by_code, modules_named_by_pickles
 from mlp.runtimes.answers import UNNAMED, AnswerReader, completed, with_classes
 from mlp.runtimes.base import Described, LoadedModel, Runtime
 from mlp.runtimes.catalog import get_runtime
@@ -92,6 +93,7 @@ def run_trial(path: Path, *, allow_mismatch: bool, threads: int) -> AcceptanceRe
     """
     folder = read_folder(path)
     modules_before = frozenset(sys.modules)
+    in_pickles = modules_named_by_pickles()
     remarks = check_requirements(folder.requirements, allow_mismatch=allow_mismatch)
     remarks += _check_author_versions(folder, allow_mismatch)
     runtime = get_runtime(folder.runtime)
@@ -109,7 +111,7 @@ def run_trial(path: Path, *, allow_mismatch: bool, threads: int) -> AcceptanceRe
     return AcceptanceReport(
         signature=signature,
         runtime=folder.runtime,
-        environment=used_environment(modules_before),
+        environment=used_environment(modules_before, modules_named_by_code(path) | in_pickles),
         trained_with=_trained_with(folder, described),
         warnings=tuple(dict.fromkeys([*remarks, *measured.remarks])),
         example=inputs.rows,
@@ -127,10 +129,9 @@ def _check_author_versions(folder: ModelFolder, allow_mismatch: bool) -> list[st
     remarks = check_versions(recorded, has_pickle=folder.has_pickle, allow_mismatch=allow_mismatch)
     if folder.has_pickle and folder.trained_with_python is None:
         here = f"{sys.version_info.major}.{sys.version_info.minor}"
-        remarks.append(
-            f"nothing says which Python wrote the pickle; if it was not {here}, retrain with {here} "
-            "(mlp.toml can say it: [trained_with] python)"
-        )
+        name = pickles(folder.path)[0].name
+        # Not silent, and no alarm: the usual way of a bare file. Later Pythons are held against the one of this trial.
+        remarks.append(f"Note: {name} does not say which Python wrote it; it was tried out with {here}.")
     return remarks
 
 

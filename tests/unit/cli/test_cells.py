@@ -134,6 +134,14 @@ def test_columns_lacking_an_input_are_refused_unless_it_may_be_null() -> None:
         CellReader(signature_of(*fields), file_of("y"))
 
 
+@pytest.mark.parametrize(
+    ("titles", "advice"), [("months;price", "add --delimiter ';'"), ("months\tprice", r"add --delimiter \$'\\t'")]
+)
+def test_columns_cut_at_the_wrong_character_are_told_the_delimiter(titles: str, advice: str) -> None:
+    with pytest.raises(SignatureMismatch, match=f"has no column 'months', .*: {advice}$"):
+        CellReader(signature_of(Field("months", "int64")), file_of(titles))
+
+
 def test_columns_beyond_the_inputs_are_refused_unless_said() -> None:
     signature = signature_of(Field("x", "int64"))
     file = file_of("x", "customer", "churned")

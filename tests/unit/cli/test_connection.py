@@ -36,6 +36,18 @@ def test_settings_wrong_option_is_named_as_it_was_given() -> None:
         read_settings(port=70_000)
 
 
+@pytest.mark.parametrize("place", ["--folder", "the variable MLP_FOLDER"])
+def test_settings_folder_that_is_a_file_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text("age\n")
+    monkeypatch.setenv("MLP_FOLDER", str(file))
+
+    with pytest.raises(ConfigurationInvalid) as caught:
+        read_settings(folder=file if place == "--folder" else None)
+
+    assert caught.value.message == f"{file} is a file: {place} names the data folder"
+
+
 def test_connect_to_a_named_url_goes_there(tmp_path: Path) -> None:
     with connect(Settings(folder=tmp_path, url="http://example.org:4789/")) as client:
         assert client._exchange._transport.address == "http://example.org:4789"

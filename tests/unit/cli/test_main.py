@@ -7,6 +7,7 @@ import pytest
 from mlp import __version__
 from mlp.cli import main
 from mlp.cli.main import run
+from mlp.cli.options import Noun
 
 
 def test_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
@@ -21,6 +22,19 @@ def test_help_names_every_command_in_working_order(capsys: pytest.CaptureFixture
     listed = [line.split()[0] for line in printed.partition("Commands:")[2].splitlines() if line.strip()]
     assert listed == list(main.COMMANDS)
     assert max(map(len, printed.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("noun", [[], *([name] for name, each in main.COMMANDS.items() if isinstance(each, Noun))])
+def test_help_of_a_list_is_cut_nowhere(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, noun: list[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+
+    assert run([*noun, "--help"]) == 0
+
+    listed = capsys.readouterr().out.partition("Commands:")[2]
+    assert "..." not in listed
+    assert listed.strip()
 
 
 @pytest.mark.parametrize(

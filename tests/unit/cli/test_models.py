@@ -30,3 +30,18 @@ def test_new_folder_that_exists_is_left_alone(tmp_path: Path, capsys: pytest.Cap
     assert run(["models", "new", "churn", str(tmp_path)]) == 1
 
     assert "is not empty" in capsys.readouterr().err
+
+
+def test_version_added_without_a_server_says_how_to_start_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MLP_URL", raising=False)
+    model, data = str(tmp_path / "churn"), tmp_path / "my data"
+    assert run(["models", "new", "churn", model]) == 0
+    capsys.readouterr()
+
+    assert run(["models", "add", "churn", model, "--folder", str(data)]) == 0
+
+    captured = capsys.readouterr()
+    assert f"Start the server first: mlp serve --folder '{data}'\n" in captured.err
+    assert "\ncurl " in captured.out

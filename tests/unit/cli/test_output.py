@@ -28,6 +28,24 @@ def test_table_long_cells_fold_within_eighty_columns(
     assert len(lines) > 3
 
 
+@pytest.mark.parametrize("columns", ["40", "80"])
+def test_table_ids_kinds_and_states_are_never_cut(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, columns: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    row = (
+        "01a20bc0-3866-7000-8bbe-afa86d16a001",
+        "registry.accept a-model-with-quite-a-long-name",
+        "succeeded",
+        "3 min",
+    )
+
+    Output(is_json=False).table([Column("id"), Column("work", is_folded=True), Column("state"), number("age")], [row])
+
+    words = capsys.readouterr().out.split()
+    assert {row[0], "registry.accept", "succeeded"} <= set(words)
+
+
 def test_table_markup_in_a_cell_is_shown_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
     Output(is_json=False).table([Column("model")], [("[red]churn[/red]",)])
 

@@ -93,13 +93,40 @@ def test_version_that_was_accepted_under_another_python_is_refused_at_load(tmp_p
 
 
 def test_environment_that_was_used_names_distributions_of_imported_modules() -> None:
-    used = used_environment(frozenset())
+    used = used_environment(frozenset(), {"pytest", "mlp", "absent_module"})
 
     assert used.python == _PYTHON
     assert used.packages["numpy"] == _NUMPY
-    assert "pytest" in used.packages
+    assert used.packages["pytest"] == version("pytest")
     assert "mlp-stack" not in used.packages
     assert "pydantic" not in used.packages
+
+
+def test_environment_that_was_used_leaves_out_what_only_came_along() -> None:
+    used = used_environment(frozenset(), set())
+
+    assert set(used.packages) <= {
+        "joblib", "lightgbm", "numpy", "onnxruntime", "pandas", "scikit-learn", "scipy", "threadpoolctl"
+    }  # fmt: skip
+
+
+def test_pickle_that_is_refused_is_told_what_a_pin_needs_on_a_server_that_installs_nothing(tmp_path: Path) -> None:
+    with pytest.raises(EnvironmentMismatch) as caught:
+        check_versions(Environment("3.9.1", {"scikit-learn": "0.4.2"}), has_pickle=True)
+
+    assert caught.value.message.endswith(
+        f"trained with scikit-learn 0.4.2, this server has {_SKLEARN}: pin it in requirements.txt or retrain "
+        "(this server installs nothing: use an environment with scikit-learn 0.4.2, or --allow-mismatch)"
+    )
+
+    (tmp_path / "model.joblib").write_bytes(b"")
+    with pytest.raises(EnvironmentMismatch, match=r"use an environment with scikit-learn 0\.4\.2\)$"):
+        check_at_load(tmp_path, Environment(_PYTHON, {"scikit-learn": "0.4.2"}).to_json())
+
+
+def test_pickle_of_another_python_is_told_no_pin() -> None:
+    with pytest.raises(EnvironmentMismatch, match=r"or retrain$"):
+        check_versions(Environment("3.9.1"), has_pickle=True)
 
 
 def test_requirements_that_are_met_are_silent() -> None:

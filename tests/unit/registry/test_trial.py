@@ -1,6 +1,7 @@
 """A version is tried out: its signature completed, its answers compared, what differs named. In this process."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,11 @@ def test_pickle_with_a_csv_is_completed_and_its_label_column_left_out(tmp_path: 
     assert (report.signature.task, report.signature.classes) == (Task.CLASSIFICATION, ("no", "yes"))
     assert report.left_out == ("churned",)
     assert "left out: churned" in report.warnings[-1]
-    assert any(text.startswith("nothing says which Python wrote the pickle") for text in report.warnings)
+    here = f"{sys.version_info.major}.{sys.version_info.minor}"
+    said = f"Note: model.joblib does not say which Python wrote it; it was tried out with {here}."
+    assert said in report.warnings
+    assert {"scikit-learn", "numpy"} <= report.environment.packages.keys()
+    assert "psutil" not in report.environment.packages
     assert "churned" not in report.example[0]
 
 
