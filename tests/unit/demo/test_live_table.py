@@ -32,7 +32,7 @@ KNOWN = Known(
 
 def shown(known: Known, *, is_terminal: bool, progress: Progress = PROGRESS) -> str:
     written = io.StringIO()
-    console = Console(file=written, force_terminal=is_terminal, width=140, soft_wrap=not is_terminal)
+    console = Console(file=written, force_terminal=is_terminal, width=140, height=50, soft_wrap=not is_terminal)
     with LiveTable(console, lambda: known) as table:
         table.show(progress)
     return written.getvalue()

@@ -94,22 +94,23 @@ def test_spool_limit_reached_refuses_whole_and_takes_again_after_the_drain(tmp_p
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on the size of files")
 def test_spool_write_that_breaks_off_refuses_whole_and_goes_on_behind_it(tmp_path: Path) -> None:
-    import resource
+    if sys.platform != "win32":
+        import resource
 
-    spool = writer(tmp_path)
-    spool.append([b"before"])
-    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (spool.position().offset_bytes + 20, limits[1]))
+        spool = writer(tmp_path)
+        spool.append([b"before"])
+        ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (spool.position().offset_bytes + 20, limits[1]))
 
-    with pytest.raises(RecordingUnavailable, match="File too large"):
-        spool.append([b"broken off" * 10])
-    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    signal.signal(signal.SIGXFSZ, ignored)
-    spool.append([b"after"])
+        with pytest.raises(RecordingUnavailable, match="File too large"):
+            spool.append([b"broken off" * 10])
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, ignored)
+        spool.append([b"after"])
 
-    assert payloads(spool.folder, stop=spool.position()) == [b"before", b"after"]
-    spool.close()
+        assert payloads(spool.folder, stop=spool.position()) == [b"before", b"after"]
+        spool.close()
 
 
 def test_adopt_orphans_takes_what_nobody_holds_and_leaves_the_living(tmp_path: Path) -> None:
