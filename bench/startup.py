@@ -20,7 +20,8 @@ from pathlib import Path
 ROUNDS = 5
 BAR_SECONDS = 1.5
 READY_SECONDS_MAX = 60.0
-POLL_SECONDS = 0.005
+# Each look costs the server milliseconds, which the start would be measured with.
+POLL_SECONDS = 0.02
 MLP = Path(sys.executable).with_name("mlp.exe" if sys.platform == "win32" else "mlp")
 
 LOAD_WITH_FRAMEWORK_ALONE = """

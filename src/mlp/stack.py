@@ -119,13 +119,14 @@ class Stack:
         """
         loop = self._loop = asyncio.get_running_loop()
         self.inference.attach(loop)
-        self.jobs.start()
         await asyncio.to_thread(self.registry.refresh)
+        if is_warming:
+            # First of all, since it takes longest, and everything below waits for the disk meanwhile.
+            self._warming = loop.create_task(self._warm())
+        self.jobs.start()
         self.drain.start()
         await asyncio.to_thread(self._start_workers)
         self.periodic.start()
-        if is_warming:
-            self._warming = loop.create_task(self._warm())
 
     def _make_worker(self, queue: str, threads: int) -> LocalWorker:
         return LocalWorker(
@@ -198,6 +199,9 @@ class Stack:
 
     def check_ready(self) -> dict[str, Any]:
         """What works and what does not: ``ready``, ``degraded`` (predictions go on), or ``unavailable``."""
+        if not self.is_ready:
+            # Asked many times a second by whoever waits for the start, which the checks would slow down.
+            return {"status": "unavailable", "components": {}, "models": self._check_models()}
         components = {
             "database": self._check_database(),
             "recording": _state(self.recorder.trouble or self.drain.trouble),
@@ -205,7 +209,7 @@ class Stack:
         }
         models = self._check_models()
         is_any_up = any(model["status"] == "ready" for model in models.values())
-        if not self.is_ready or (models and not is_any_up):
+        if models and not is_any_up:
             status = "unavailable"
         elif all(part["status"] == "ready" for part in [*components.values(), *models.values()]):
             status = "ready"
