@@ -43,7 +43,7 @@ def test_story_from_first_version_to_rollback(server: ServerProcess, tmp_path: P
     assert early.parked == 1
     assert (report.matched, report.parked, report.rejected) == (2, 0, [])
     assert (again.repeated, again.changed) == (1, 1)
-    until(lambda: client.inferences("sign", key="c")[0].label is True, 10)
+    until(lambda: [row.label for row in client.inferences("sign", key="c")] == [True], 10)
     assert client.inference(answer.id).rows[0].label is False
 
     second = client.models.add("sign", sign_model(tmp_path / "two", bias=-10.0))
