@@ -185,14 +185,6 @@ class LoadedModels:
         for loaded in gone:
             await self._put_away(loaded)
 
-    async def forget(self, key: VersionKey) -> None:
-        """Put a version away after its last answer; for one that was deleted."""
-        with self._lock:
-            loaded = self._loaded.pop(key, None)
-            self._failures.pop(key, None)
-        if loaded is not None:
-            await self._put_away(loaded)
-
     async def close(self) -> None:
         """Put everything away."""
         with self._lock:

@@ -15,11 +15,13 @@ from starlette.responses import Response
 from mlp import __version__
 from mlp.errors import MalformedBody, ModelNotReady, VersionRefused
 from mlp.inference.bodies import InferBody, decode_infer, event_micros
+from mlp.inference.loaded_models import LoadedVersion
 from mlp.inference.questions import Question
 from mlp.inference.service import InferenceService, server_timing
 from mlp.observability.routes import CountedRoute
 from mlp.registry.service import RegistryService
-from mlp.signature.tensors import metadata_tensor, select_outputs
+from mlp.signature import Batch
+from mlp.signature.tensors import check_requested, metadata_tensor, select_outputs
 
 _encoder = msgspec.json.Encoder()
 #: Only what is implemented and tested.
@@ -87,22 +89,24 @@ async def infer(request: Request) -> Response:
     started = time.perf_counter()
     body = await request.body()
     parsed = decode_infer(body)
-    question = _question(request.path_params["model"], request.path_params.get("version"), body, parsed)
-    answer = await _inference(request).predict(question)
     requested = None if parsed.outputs is None else [output.name for output in parsed.outputs]
+    question = _question(request.path_params["model"], request.path_params.get("version"), body, parsed, requested)
+    answer = await _inference(request).predict(question)
     version = answer.version
     content: dict[str, Any] = {
         "model_name": version.name,
         "model_version": str(version.number),
         "id": answer.id if parsed.id is None else parsed.id,
         "parameters": {"inference_id": answer.id},
-        "outputs": select_outputs(version.name, version.signature, answer.outputs, requested),
+        "outputs": select_outputs(version.signature, answer.outputs, requested),
     }
     timing = server_timing(answer.timing, time.perf_counter() - started)
     return _json(content, headers={"server-timing": timing})
 
 
-def _question(model: str, reference: str | None, body: bytes, parsed: InferBody) -> Question:
+def _question(
+    model: str, reference: str | None, body: bytes, parsed: InferBody, requested: list[str] | None
+) -> Question:
     """The caller's ``id`` is its key for the request, unless ``parameters.keys`` names one per row."""
     parameters = {} if parsed.parameters is None else parsed.parameters
     keys = parameters.get("keys")
@@ -113,10 +117,16 @@ def _question(model: str, reference: str | None, body: bytes, parsed: InferBody)
     at = parameters.get("at")
     if at is not None and not isinstance(at, str):
         raise MalformedBody("parameters.at must be an RFC 3339 time")
+
+    def read(loaded: LoadedVersion) -> Batch:
+        # Before anything runs: an answer that cannot leave must not be made, nor recorded.
+        check_requested(loaded.name, loaded.signature, requested)
+        return loaded.tensor_reader.read(parsed.inputs)
+
     return Question(
         model=model,
         reference=reference,
-        read=lambda loaded: loaded.tensor_reader.read(parsed.inputs),
+        read=read,
         body=body,
         form="tensors",
         keys=keys,

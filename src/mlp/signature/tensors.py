@@ -252,20 +252,21 @@ def _json_values(item: Field, array: Array) -> list[Any]:
     return [None if value is None else str(value) for value in values]
 
 
-def select_outputs(
-    model: str, signature: Signature, outputs: Outputs, requested: Sequence[str] | None
-) -> list[dict[str, Any]]:
-    """The response's ``outputs``: all of them, or those requested in the requested order.
+def check_requested(model: str, signature: Signature, requested: Sequence[str] | None) -> None:
+    """Return if the model has every requested output, each asked for once.
 
     Raises:
         SignatureMismatch: An unknown or repeated name.
     """
-    fields = {item.name: item for item in signature.outputs}
-    if not requested:
-        return [output_tensor(item, outputs[name]) for name, item in fields.items()]
-    for name in requested:
-        if name not in fields:
+    known = {item.name for item in signature.outputs}
+    for name in requested or ():
+        if name not in known:
             raise SignatureMismatch(f"unexpected inference output '{name}' for model '{model}'")
-        if list(requested).count(name) > 1:
+        if list(requested or ()).count(name) > 1:
             raise SignatureMismatch(f"output '{name}' already exists in request")
-    return [output_tensor(fields[name], outputs[name]) for name in requested]
+
+
+def select_outputs(signature: Signature, outputs: Outputs, requested: Sequence[str] | None) -> list[dict[str, Any]]:
+    """The response's ``outputs``: all of them, or those requested (and checked) in the requested order."""
+    fields = {item.name: item for item in signature.outputs}
+    return [output_tensor(fields[name], outputs[name]) for name in requested or fields]

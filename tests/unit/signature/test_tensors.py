@@ -7,7 +7,7 @@ import pytest
 
 from mlp.errors import SignatureMismatch
 from mlp.signature import DType, Field, Signature, Task
-from mlp.signature.tensors import TensorReader, rows_of, select_outputs
+from mlp.signature.tensors import TensorReader, check_requested, rows_of, select_outputs
 
 NUMBERS = Signature(Task.REGRESSION, (Field("a", DType.FLOAT64), Field("b", DType.FLOAT64)))
 MIXED = Signature(
@@ -100,7 +100,7 @@ def test_select_outputs_nan_is_null_and_order_is_the_requested_one() -> None:
     )
     outputs = {"y": np.array([1.5, np.nan], dtype=np.float32), "z": np.array([1, 2])}
 
-    chosen = select_outputs("m", signature, outputs, ["z", "y"])
+    chosen = select_outputs(signature, outputs, ["z", "y"])
 
     assert [item["name"] for item in chosen] == ["z", "y"]
     assert chosen[1] == {"name": "y", "datatype": "FP32", "shape": [2], "data": [1.5, None]}
@@ -109,8 +109,8 @@ def test_select_outputs_nan_is_null_and_order_is_the_requested_one() -> None:
 @pytest.mark.parametrize(
     ("requested", "message"), [(["q"], "unexpected inference output 'q'"), (["y", "y"], "already")]
 )
-def test_select_outputs_unknown_or_repeated_name_is_refused(requested: list[str], message: str) -> None:
+def test_requested_output_unknown_or_repeated_is_refused(requested: list[str], message: str) -> None:
     signature = Signature(Task.TENSORS, (Field("x", DType.FLOAT32),), (Field("y", DType.FLOAT32),))
 
     with pytest.raises(SignatureMismatch, match=message):
-        select_outputs("m", signature, {"y": np.zeros(1, dtype=np.float32)}, requested)
+        check_requested("m", signature, requested)
