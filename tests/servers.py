@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -100,6 +101,11 @@ class ServerProcess:
     def ask(self, path: str, document: Any, method: str = "POST") -> urllib3.BaseHTTPResponse:
         """The answer to a JSON document."""
         return self.send(method, path, json.dumps(document).encode(), content_type="application/json")
+
+    def metric(self, pattern: str) -> float:
+        """The sum of the series whose name and labels match a pattern; 0 where there is none."""
+        text = self.get("/metrics").data.decode()
+        return sum(float(value) for value in re.findall(rf"^{pattern} (\S+)$", text, re.MULTILINE))
 
     def kill(self) -> None:
         """End it as a power cut would end it, with everything it started."""

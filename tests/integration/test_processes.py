@@ -1,7 +1,6 @@
 """Several processes on one port: the same answers, metrics that add up, aliases seen by all, a dead one replaced."""
 
 import os
-import re
 import signal
 import sys
 from pathlib import Path
@@ -23,11 +22,6 @@ def ask(server: ServerProcess, path: str = "/v1/models/sign/predict") -> urllib3
     return server.send("POST", path, b'{"rows": [[1, 1]]}', connection="close")
 
 
-def metric(server: ServerProcess, pattern: str) -> float:
-    text = server.get("/metrics").data.decode()
-    return sum(float(value) for value in re.findall(rf"^{pattern} (\S+)$", text, re.MULTILINE))
-
-
 def children(pid: int) -> list[int]:
     found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     return [child for child in map(int, found) if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
@@ -45,8 +39,8 @@ def test_metrics_of_two_processes_add_up(server: ServerProcess) -> None:
         assert ask(server).status == 200
 
     answered = r'mlp_inference_requests_total\{model="sign",outcome="success",version="1"\}'
-    assert metric(server, answered) == 60
-    assert metric(server, r'mlp_inference_duration_seconds_count\{model="sign"\}') == 60
+    assert server.metric(answered) == 60
+    assert server.metric(r'mlp_inference_duration_seconds_count\{model="sign"\}') == 60
 
 
 def test_promotion_is_seen_by_every_process_within_two_seconds(server: ServerProcess, tmp_path: Path) -> None:

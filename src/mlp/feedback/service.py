@@ -5,7 +5,7 @@ Whatever is acknowledged has been committed. Late, repeated, changed and parked 
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -75,9 +75,11 @@ class FeedbackService:
             return report
         with self._database.transaction() as connection:
             ledger = self._ledger(connection, entry, accepted)
-            store.insert(connection, self._match(connection, ledger, entry, accepted, report))
+            rows = self._match(connection, ledger, entry, accepted, report)
+            store.insert(connection, rows)
             outcomes.set_labels(connection, ledger.decided())
         self._count(entry.name, report)
+        _observe_delays(entry.name, rows)
         return report
 
     def _checked(self, labels: Sequence[LabelIn], signature: Signature, report: FeedbackReport) -> list[_Accepted]:
@@ -155,6 +157,7 @@ class FeedbackService:
                 settled.append({"id": row["id"], **_placed(target, verdict)})
         outcomes.set_labels(connection, ledger.decided())
         store.settle(connection, settled)
+        _observe_delays(model, settled)
 
     def summary(self, model: str) -> FeedbackSummary:
         """How many of a model's predictions have labels, and how long the labels took.
@@ -182,6 +185,13 @@ class FeedbackService:
         for state in FeedbackState:
             metrics.labels.labels(model, state.value).inc(getattr(report, state.value))
         metrics.labels.labels(model, "rejected").inc(len(report.rejected))
+
+
+def _observe_delays(model: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Of first labels only: a label that comes again says nothing new about how long labels take."""
+    for row in rows:
+        if row["state"] == FeedbackState.MATCHED.value:
+            metrics.label_delay_seconds.labels(model).observe(row["delay_seconds"])
 
 
 def _parked(connection: sa.Connection, model: str, awaiting: Sequence[_Accepted]) -> Parked:

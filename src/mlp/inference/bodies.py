@@ -141,6 +141,17 @@ class BodyReader:
         self.signature = signature
         self._rows = RowReader(signature)
         self._tensors = TensorReader(model, signature)
+        self._open_categories = [
+            (index, frozenset(item.categories))
+            for index, item in enumerate(signature.inputs)
+            if item.categories is not None and item.unknown == "count"
+        ]
+
+    def count_unknown(self, rows: Sequence[RowValues]) -> int:
+        """How many values lie outside a category that lets them through."""
+        return sum(
+            row[index] is not None and row[index] not in known for index, known in self._open_categories for row in rows
+        )
 
     def read(self, record: Record) -> ReadBody:
         """The input of a recorded request.

@@ -207,6 +207,14 @@ class Drain:
                 observe(connection, drained)
             store.set_progress(connection, spool, position)
         metrics.drained_rows.inc(len(rows))
+        self._count_unknown(drained)
+
+    def _count_unknown(self, drained: Sequence[DrainedRecord]) -> None:
+        """Here, where every input passes once, and off the path of the answers; a shadow's input is its champion's."""
+        for item in drained:
+            reader = self._reader(item.record)
+            if reader is not None and item.read is not None and item.record.role != "shadow":
+                metrics.unknown_categories.labels(item.record.model).inc(reader.count_unknown(item.read.rows))
 
     def _reader(self, record: Record) -> BodyReader | None:
         key = (record.model, record.version)
