@@ -53,9 +53,22 @@ def test_newer_schema_is_refused_and_left_alone(empty: Database) -> None:
     schema.upgrade(empty)
     with empty.transaction() as connection:
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+        connection.execute(sa.text("UPDATE schema_compatibility SET oldest_revision = '9998'"))
 
     with pytest.raises(SchemaOutdated, match="newer"):
         schema.upgrade(empty)
+
+    assert schema.current_revision(empty) == "9999"
+
+
+def test_newer_schema_that_allows_for_this_release_is_served_and_left_alone(empty: Database) -> None:
+    schema.upgrade(empty)
+    with empty.transaction() as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+        connection.execute(sa.text("UPDATE schema_compatibility SET oldest_revision = :head"), {"head": schema.HEAD})
+
+    schema.check(empty)
+    schema.upgrade(empty)
 
     assert schema.current_revision(empty) == "9999"
 

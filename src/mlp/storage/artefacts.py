@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 from filelock import FileLock, Timeout
 
-from mlp.errors import ArtefactCorrupt, Unavailable
+from mlp.errors import ArtefactCorrupt, Unavailable, UnknownName
 from mlp.storage import unzip
 from mlp.storage.disk import (
     disk_errors,
@@ -29,6 +29,7 @@ from mlp.storage.disk import (
     sha256_of,
     size_bytes,
 )
+from mlp.storage.fetching import ArtefactSource
 from mlp.storage.incoming import Incoming, Received
 
 __all__ = ["ArtefactStore", "Incoming", "Received"]
@@ -46,10 +47,14 @@ class ArtefactStore:
     Args:
         root: The folder; made when first written to.
         unpacked_bytes_max: Size of an unpacked folder at most, bytes.
+        source: Where to fetch what is asked for and not here; None: from nowhere.
     """
 
-    def __init__(self, root: Path, *, unpacked_bytes_max: int = 16 * 2**30) -> None:
+    def __init__(
+        self, root: Path, *, unpacked_bytes_max: int = 16 * 2**30, source: ArtefactSource | None = None
+    ) -> None:
         self._root = root
+        self._source = source
         self._incoming = root / "incoming"
         self._unpacked = root / "unpacked"
         self._unpacked_bytes_max = unpacked_bytes_max
@@ -113,6 +118,8 @@ class ArtefactStore:
             StorageFull: The disk is full.
         """
         archive = self._archive(digest)
+        if self._source is not None and not archive.exists():
+            self._fetch(self._source, digest)
         folder, manifest = self._unpacked / digest, self._unpacked / f"{digest}.json"
         _verify(archive, digest)
         if not _is_intact(folder, manifest):
@@ -121,6 +128,34 @@ class ArtefactStore:
                 if not _is_intact(folder, manifest):
                     self._unpack(archive, folder, manifest)
         return folder
+
+    def archive_of(self, digest: str) -> Path:
+        """The zip file of a digest, as it was uploaded.
+
+        Raises:
+            UnknownName: It is not here.
+        """
+        if _DIGEST.fullmatch(digest) is None or not self._archive(digest).exists():
+            raise UnknownName(f"there is no artefact {digest[:80]!r} here")
+        return self._archive(digest)
+
+    def _fetch(self, source: ArtefactSource, digest: str) -> None:
+        """Bring the zip file here; two processes that do so at once bring the same bytes."""
+        incoming = self.begin(self._unpacked_bytes_max)
+        try:
+            source.fetch(digest, incoming)
+            received = incoming.finish()
+        except BaseException:
+            incoming.discard()
+            raise
+        if received.digest != digest:
+            received.discard()
+            raise ArtefactCorrupt(
+                f"what was fetched as artefact {digest} has SHA-256 {received.digest}: restore it there from a backup",
+                digest=digest,
+            )
+        self.keep(received)
+        _log.info("artefact %s fetched, %d bytes", digest, received.size_bytes)
 
     def delete(self, digest: str, *, idle_seconds: float = 0.0) -> bool:
         """Whether it is gone now. It stays if it was kept less than ``idle_seconds`` ago, or is open under Windows."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mlp.errors import ArtefactCorrupt, BadModelFolder, BodyTooLarge, StorageFull
+from mlp.errors import ArtefactCorrupt, BadModelFolder, BodyTooLarge, StorageFull, UnknownName
 from mlp.storage.artefacts import ArtefactStore
 from mlp.storage.disk import remove_tree
 from tests.versions import zip_bytes
@@ -338,3 +338,13 @@ def test_abandoned_uploads_and_unpackings_are_cleared(store: ArtefactStore, root
 def test_store_without_a_folder_is_empty(store: ArtefactStore) -> None:
     assert store.sizes() == {}
     assert store.clear_abandoned(idle_seconds=0) == 0
+
+
+def test_archive_is_handed_out_as_it_was_uploaded(store: ArtefactStore, digest: str) -> None:
+    assert store.archive_of(digest).read_bytes() == FOLDER
+
+
+@pytest.mark.parametrize("name", ["", "x", "../../etc/passwd", "A" * 64, "a" * 64, "a" * 65])
+def test_archive_that_is_not_here_has_no_name(store: ArtefactStore, name: str) -> None:
+    with pytest.raises(UnknownName, match="no artefact"):
+        store.archive_of(name)
