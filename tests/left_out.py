@@ -9,25 +9,33 @@ import os
 import pytest
 
 from tests.postgres_guard import find_programs
+from tests.server_guard import find_prometheus, find_rabbitmq, find_redis
 
-_LEFT_OUT = pytest.StashKey[int]()
+#: Marker of the tests that need a server: whether it is here, its name, and Debian's package of it.
+_SERVERS = {
+    "postgres": (find_programs, "PostgreSQL", "postgresql"),
+    "prometheus": (find_prometheus, "Prometheus", "prometheus"),
+    "rabbitmq": (find_rabbitmq, "RabbitMQ", "rabbitmq-server"),
+    "redis": (find_redis, "Redis", "redis-server"),
+}
+_LEFT_OUT = pytest.StashKey[dict[str, int]]()
 _SKIPPED = pytest.StashKey[list[str]]()
 _SKIPS_ALLOWED = "only on "
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.stash[_LEFT_OUT] = 0
+    config.stash[_LEFT_OUT] = {}
     config.stash[_SKIPPED] = []
     config.pluginmanager.register(_SkipCount(config), "mlp-skip-count")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if find_programs() is not None:
-        return
-    left_out = [item for item in items if item.get_closest_marker("postgres")]
-    items[:] = [item for item in items if not item.get_closest_marker("postgres")]
-    config.stash[_LEFT_OUT] = len(left_out)
-    config.hook.pytest_deselected(items=left_out)
+    for marker in [marker for marker, (find, _name, _package) in _SERVERS.items() if find() is None]:
+        left_out = [item for item in items if item.get_closest_marker(marker)]
+        if left_out:
+            items[:] = [item for item in items if not item.get_closest_marker(marker)]
+            config.stash[_LEFT_OUT][marker] = len(left_out)
+            config.hook.pytest_deselected(items=left_out)
 
 
 class _SkipCount:
@@ -66,10 +74,11 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    if config.stash[_LEFT_OUT]:
-        count = config.stash[_LEFT_OUT]
+    left_out = config.stash[_LEFT_OUT]
+    for marker, count in left_out.items():
+        _find, name, package = _SERVERS[marker]
         tests = "1 test that needs" if count == 1 else f"{count} tests that need"
-        terminalreporter.write_line(f"left out: {tests} PostgreSQL (apt-get install postgresql)", yellow=True)
+        terminalreporter.write_line(f"left out: {tests} {name} (apt-get install {package})", yellow=True)
     if _must_be_complete() and _is_incomplete(config):
-        missing = config.stash[_LEFT_OUT] + len(config.stash[_SKIPPED])
+        missing = sum(left_out.values()) + len(config.stash[_SKIPPED])
         terminalreporter.write_line(f"failed: MLP_TEST_REQUIRE_ALL is set, and {missing} tests did not run", red=True)

@@ -35,11 +35,20 @@ class Settings(BaseSettings):
     port: int = Field(4789, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     processes: int = Field(1, ge=1, le=64, description="API processes on one port.")
     url: str | None = Field(None, description="A server for the command line and the client to talk to.")
+    bind_address: str | None = Field(
+        None,
+        validation_alias=AliasChoices("MLP_BIND_ADDRESS", "BIND_ADDRESS"),
+        description="Address at which a proxy in front publishes this server, which decides instead of the host "
+        "whether other machines reach it; in the stack BIND_ADDRESS.",
+    )
     api_key: SecretStr | None = Field(None, description="If set, every route but health and metrics asks for it.")
     body_bytes_max: int = Field(64 * 2**20, ge=1024, description="Largest body of a prediction; 64 MiB as Triton.")
     upload_bytes_max: int = Field(4 * 2**30, ge=1024, description="Largest uploaded version, bytes.")
     feedback_labels_max: int = Field(10_000, ge=1, description="Labels in one request.")
     shutdown_seconds: float = Field(10.0, gt=0, le=600, description="Time for requests under way when stopping.")
+    drain_seconds: float = Field(
+        0.0, ge=0, le=600, description="Time that a stopping server goes on answering, until a proxy has noticed."
+    )
 
     # Inference
     batch_rows_max: int = Field(256, ge=1, le=65536, description="Rows gathered into one call of a model.")
@@ -76,6 +85,37 @@ class Settings(BaseSettings):
     job_retention_days: int = Field(7, ge=1, le=3650, description="Days that finished jobs and results are kept.")
     jobs_queued_max: int = Field(1_000_000, ge=1, description="Queued jobs before 429 is answered.")
 
+    # The stack: other processes, and the programs beside them
+    broker_url: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("MLP_BROKER_URL", "CELERY_BROKER_URL"),
+        description="pyamqp://user:password@host/ of RabbitMQ: jobs go to Celery workers; empty: threads of this "
+        "process run them.",
+    )
+    redis_url: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("MLP_REDIS_URL", "CELERY_BACKEND_URL"),
+        description="redis://host/ of the bell between processes; empty: they look into the database every second.",
+    )
+    queues: str = Field("", description="Further queues besides high, default and low, separated by commas.")
+    worker_queues: str = Field(
+        "",
+        validation_alias=AliasChoices("MLP_WORKER_QUEUES", "CELERY_QUEUE"),
+        description="Queues that a worker takes, such as mlp.high,mlp.default; empty: all that settings name.",
+    )
+    worker_processes: int = Field(2, ge=1, le=256, description="Processes of one worker, each with its own models.")
+    worker_port: int = Field(4791, ge=0, le=65535, description="Port of a worker's own health and metrics.")
+    queue_type: Literal["quorum", "classic"] = Field(
+        "quorum", description="Kind of RabbitMQ's queues; classic for RabbitMQ before 3.10."
+    )
+    artefacts_url: str | None = Field(
+        None, description="A server to fetch versions from that this machine's artefacts lack, by their SHA-256."
+    )
+    prometheus_url: str | None = Field(None, description="Prometheus, for mlp doctor.")
+    alertmanager_url: str | None = Field(None, description="Alertmanager, for mlp alerts test.")
+    grafana_url: str | None = Field(None, description="Grafana, for mlp doctor.")
+    traefik_url: str | None = Field(None, description="Traefik's ping address, for mlp doctor.")
+
     # Monitoring
     label_horizon_seconds: float = Field(
         86_400.0,
@@ -86,3 +126,13 @@ class Settings(BaseSettings):
     # Logs
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe line logged.")
     log_format: Literal["auto", "json", "text"] = Field("auto", description="auto: text on a terminal, else JSON.")
+
+    @property
+    def has_broker(self) -> bool:
+        """Whether jobs are done by workers on a broker; else threads of the server do them."""
+        return self.broker_url is not None and self.broker_url.get_secret_value() != ""
+
+    @property
+    def has_bell(self) -> bool:
+        """Whether Redis carries notices between processes."""
+        return self.redis_url is not None and self.redis_url.get_secret_value() != ""

@@ -10,6 +10,8 @@
     │   ├── UnknownVersion            404 unknown_version
     │   ├── UnknownJob                404 unknown_job
     │   ├── UnknownInference          404 unknown_inference
+    │   ├── UnknownWorker             404 unknown_worker
+    │   ├── UnknownQueue              404 unknown_queue
     │   └── UnknownRuntime            400 unknown_runtime
     ├── Conflict                      409 conflict           right in form, wrong in this state
     │   ├── VersionInUse              409 version_in_use
@@ -95,6 +97,14 @@ class UnknownJob(UnknownName):
 
 class UnknownInference(UnknownName):
     code, title = "unknown_inference", "Unknown inference"
+
+
+class UnknownWorker(UnknownName):
+    code, title = "unknown_worker", "Unknown worker"
+
+
+class UnknownQueue(UnknownName):
+    code, title = "unknown_queue", "Unknown queue"
 
 
 class UnknownRuntime(UnknownName):

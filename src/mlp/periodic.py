@@ -15,11 +15,12 @@ _failures = counter("mlp_periodic_failures_total", "Turns of periodic work that 
 
 @dataclass(frozen=True)
 class Periodic:
-    """One piece of work: short, safe to repeat, and done every ``interval_seconds``."""
+    """One piece of work: short, safe to repeat, and done every ``interval_seconds``; first after one, or at once."""
 
     name: str
     interval_seconds: float
     work: Callable[[], object]
+    is_due_at_once: bool = False
 
 
 class PeriodicThread:
@@ -32,7 +33,7 @@ class PeriodicThread:
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
-        """Begin; each piece of work has its first turn after one interval."""
+        """Begin; each piece of work has its first turn after one interval, unless it is due at once."""
         self._thread.start()
 
     def close(self, timeout_seconds: float) -> None:
@@ -42,7 +43,7 @@ class PeriodicThread:
             self._thread.join(timeout_seconds)
 
     def _run(self) -> None:
-        due = {item.name: monotonic() + item.interval_seconds for item in self._works}
+        due = {item.name: monotonic() + (0 if item.is_due_at_once else item.interval_seconds) for item in self._works}
         while self._works:
             if self._stopping.wait(max(0.0, min(due.values()) - monotonic())):
                 return

@@ -22,7 +22,11 @@ recorded_requests = counter("mlp_recorder_requests_total", "Requests written to 
 dropped_requests = counter(
     "mlp_recorder_dropped_requests_total", "Requests answered without being recorded.", ("reason",)
 )
-spool_bytes = gauge("mlp_recorder_spool_bytes", "Bytes in the spool, not yet known to be in the database.")
+# Each process measures the whole of the spool's folder.
+spool_bytes = gauge(
+    "mlp_recorder_spool_bytes", "Bytes in the spool, not yet known to be in the database.", is_summed=False
+)
+spool_limit_bytes = gauge("mlp_recorder_spool_limit_bytes", "Bytes that one process's spool may take.", is_summed=False)
 drained_rows = counter("mlp_drain_rows_total", "Rows moved from the spool to the database.")
 drain_failures = counter("mlp_drain_failures_total", "Attempts to move rows that failed.", ("reason",))
 

@@ -24,6 +24,7 @@ class Recorder:
 
     def __init__(self, root: Path, *, segment_bytes: int, bytes_max: int) -> None:
         self.spool = SpoolWriter(root, segment_bytes=segment_bytes, bytes_max=bytes_max)
+        metrics.spool_limit_bytes.set(bytes_max)
         self._lock = threading.Lock()
         self._refused: str | None = None
         self._complained_at = -_COMPLAIN_EVERY_SECONDS

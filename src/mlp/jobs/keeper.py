@@ -50,8 +50,12 @@ class Keeper:
 
     def cancel(self, job: Job) -> None:
         """Tell the job's attempt in this process, if there is one, to stop."""
+        self.cancel_id(job.id)
+
+    def cancel_id(self, job_id: str) -> None:
+        """As cancel(), for who knows the job's id alone."""
         for context in self.under_way():
-            if context.job_id == job.id:
+            if context.job_id == job_id:
                 context.stop(StopReason.CANCELLED)
 
     def stop_all(self) -> None:

@@ -43,7 +43,13 @@ class Leases:
         self._ending: set[tuple[str, str]] = set()
 
     def claim(
-        self, kinds: Sequence[str], *, limit: int = 1, queues: Sequence[str] | None = None, job_id: str | None = None
+        self,
+        kinds: Sequence[str],
+        *,
+        limit: int = 1,
+        queues: Sequence[str] | None = None,
+        broker_queues: Sequence[str] | None = None,
+        job_id: str | None = None,
     ) -> list[Claim]:
         """Attempts that are now this process's, at most ``limit``; see store.claim()."""
         with self._database.transaction() as connection:
@@ -55,6 +61,7 @@ class Leases:
                 limit=limit,
                 kinds=kinds,
                 queues=queues,
+                broker_queues=broker_queues,
                 job_id=job_id,
             )
         with self._lock:

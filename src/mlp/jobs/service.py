@@ -72,6 +72,10 @@ class JobService:
         """Begin the sweeps: ended leases, waiters whose notice was lost, old jobs."""
         self._sweeper.start()
 
+    def wake(self, job_id: str) -> None:
+        """Wake whoever waits for this job here: another process has said that it has ended."""
+        self._waiters.wake(job_id)
+
     def stop_waiting(self) -> None:
         """Answer every waiter, and from now on everybody, at once; for a server that is about to stop."""
         self._waiters.close()

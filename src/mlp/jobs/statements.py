@@ -13,9 +13,11 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 
 from mlp.clock import now
+from mlp.jobs import broker_queues
+from mlp.jobs.job import DEFAULT_QUEUE
 from mlp.jobs.rows import JOB_COLUMNS
-from mlp.jobs.states import JobState
-from mlp.jobs.tables import job_payloads, job_results, jobs
+from mlp.jobs.states import JobState, Priority
+from mlp.jobs.tables import job_payloads, job_results, jobs, queue_pauses
 from mlp.storage.database import UTCDateTime
 
 
@@ -27,6 +29,27 @@ def in_state(state: JobState) -> sa.ColumnElement[bool]:
 QUEUED = in_state(JobState.QUEUED)
 RUNNING = in_state(JobState.RUNNING)
 FREE: dict[str, Any] = {"lease_token": None, "lease_until": None, "worker_id": None}
+
+#: How far a priority stands from the ordinary one decides the queue of a job that waits in the default queue.
+_ORDINARY = sa.literal_column(str(int(Priority.DEFAULT)), sa.Integer())
+
+
+def broker_queue_column() -> sa.ColumnElement[str]:
+    """The name of the queue that workers take the job from, such as ``mlp.high``: broker_queue_of() in SQL."""
+    # Literals, not parameters: a GROUP BY must repeat the expression to the letter, and PostgreSQL numbers parameters.
+    high, default, low = (_text(name) for name in (broker_queues.HIGH, broker_queues.DEFAULT, broker_queues.LOW))
+    urgent = sa.or_(*(jobs.c.queue == _text(name) for name in sorted(broker_queues.URGENT_QUEUES)))
+    by_priority = sa.case((jobs.c.priority > _ORDINARY, high), (jobs.c.priority < _ORDINARY, low), else_=default)
+    return sa.case(
+        (jobs.c.queue == _text(DEFAULT_QUEUE), by_priority),
+        (urgent, high),
+        else_=_text(broker_queues.PREFIX).concat(jobs.c.queue),
+    )
+
+
+def _text(value: str) -> sa.ColumnElement[str]:
+    return sa.literal_column(f"'{value}'", sa.String())
+
 
 INSERT_PAYLOAD = sa.insert(job_payloads)
 INSERT_RESULT = sa.insert(job_results)
@@ -98,15 +121,19 @@ def insert_jobs_on_sqlite() -> Any:
 
 
 @cache
-def claim(is_sqlite: bool, limit: int, *, of_queues: bool, of_one: bool) -> sa.Executable:
+def claim(is_sqlite: bool, limit: int, *, of_queues: bool, of_broker_queues: bool, of_one: bool) -> sa.Executable:
     """Jobs become a worker's; ``kinds``, ``token``, ``worker``, ``lease_end``, and what the flags ask for."""
     chosen = sa.select(jobs.c.id).where(
         QUEUED,
         jobs.c.available_at <= moment(is_sqlite),
         jobs.c.kind.in_(sa.bindparam("kinds", expanding=True)),
+        # Not correlated: the few names are read once, and the index still gives the order. A join might lose it.
+        broker_queue_column().not_in(sa.select(queue_pauses.c.queue)),
     )
     if of_queues:
         chosen = chosen.where(jobs.c.queue.in_(sa.bindparam("queues", expanding=True)))
+    if of_broker_queues:
+        chosen = chosen.where(broker_queue_column().in_(sa.bindparam("broker_queues", expanding=True)))
     if of_one:
         chosen = chosen.where(jobs.c.id == sa.bindparam("job_id"))
     # The limit stands in the SQL too: a plan for an unknown one may expect a tenth of the table and read all of it.

@@ -123,6 +123,7 @@ def claim(
     limit: int,
     kinds: Sequence[str],
     queues: Sequence[str] | None = None,
+    broker_queues: Sequence[str] | None = None,
     job_id: str | None = None,
 ) -> list[Claim]:
     """Up to ``limit`` queued jobs that are now this worker's, the most urgent and then the oldest first.
@@ -131,14 +132,23 @@ def claim(
         lease_token: New with every call.
         kinds: What the worker can do; other jobs wait for a worker that knows them.
         queues: Which queues it takes; None: all.
+        broker_queues: Which queues of the broker it takes, priorities apart; None: all.
         job_id: This job alone.
     """
     is_sqlite = _is_sqlite(connection)
-    statement = statements.claim(is_sqlite, limit, of_queues=queues is not None, of_one=job_id is not None)
+    statement = statements.claim(
+        is_sqlite,
+        limit,
+        of_queues=queues is not None,
+        of_broker_queues=broker_queues is not None,
+        of_one=job_id is not None,
+    )
     parameters: dict[str, Any] = {"kinds": list(kinds), "token": lease_token, "worker": worker_id}
     parameters["lease_end"] = statements.later(is_sqlite, lease_seconds)
     if queues is not None:
         parameters["queues"] = list(queues)
+    if broker_queues is not None:
+        parameters["broker_queues"] = list(broker_queues)
     if job_id is not None:
         parameters["job_id"] = job_id
     rows = sorted(connection.execute(statement, parameters), key=lambda row: (-row.priority, row.id))

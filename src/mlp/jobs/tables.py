@@ -61,6 +61,14 @@ sa.Index(
     sqlite_where=jobs.c.finished_at.is_not(None),
 )
 
+#: What a sweep looks for each second: queued jobs whose wake-up has not been confirmed.
+sa.Index(
+    "ix_jobs_unpublished",
+    jobs.c.available_at,
+    postgresql_where=sa.and_(jobs.c.state == "queued", jobs.c.published_at.is_(None)),
+    sqlite_where=sa.and_(jobs.c.state == "queued", jobs.c.published_at.is_(None)),
+)
+
 job_payloads = sa.Table(
     "job_payloads",
     METADATA,
@@ -74,4 +82,29 @@ job_results = sa.Table(
     sa.Column("job_id", sa.ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
     sa.Column("attempt", sa.Integer, nullable=False),
     sa.Column("result", sa.LargeBinary, nullable=False),
+)
+
+#: Workers as they report themselves, every few seconds.
+workers = sa.Table(
+    "workers",
+    METADATA,
+    sa.Column("id", sa.String(100), primary_key=True),
+    sa.Column("host", sa.String(200), nullable=False),
+    sa.Column("pid", sa.Integer, nullable=False),
+    sa.Column("release", sa.String(50), nullable=False),
+    sa.Column("queues", json_column(), nullable=False),
+    sa.Column("processes", sa.Integer, nullable=False),
+    sa.Column("state", sa.String(20), nullable=False),
+    sa.Column("started_at", UTCDateTime, nullable=False),
+    sa.Column("seen_at", UTCDateTime, nullable=False),
+    sa.Column("is_draining", sa.Boolean, nullable=False),
+)
+
+#: Queues whose jobs wait until an operator resumes them, by the names that workers take.
+queue_pauses = sa.Table(
+    "queue_pauses",
+    METADATA,
+    sa.Column("queue", sa.String(100), primary_key=True),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("at", UTCDateTime, nullable=False),
 )

@@ -6,6 +6,7 @@ that ``mlp serve`` sets before any child starts) and the scrape adds them up.
 """
 
 from collections.abc import Sequence
+from typing import Literal
 
 from prometheus_client import (
     CollectorRegistry,
@@ -34,9 +35,10 @@ def counter(name: str, text: str, labels: Sequence[str] = ()) -> Counter:
     return Counter(name, text, labels, registry=REGISTRY)
 
 
-def gauge(name: str, text: str, labels: Sequence[str] = ()) -> Gauge:
-    """A number that goes up and down; added up over the processes that live."""
-    return Gauge(name, text, labels, registry=REGISTRY, multiprocess_mode="livesum")
+def gauge(name: str, text: str, labels: Sequence[str] = (), *, is_summed: bool = True) -> Gauge:
+    """A number that goes up and down; over the processes that live it is added up, or the greatest is taken."""
+    mode: Literal["livesum", "livemax"] = "livesum" if is_summed else "livemax"
+    return Gauge(name, text, labels, registry=REGISTRY, multiprocess_mode=mode)
 
 
 def histogram(

@@ -1,0 +1,37 @@
+"""The statements around wake-ups: whose is missing, and whose was confirmed."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import sqlalchemy as sa
+
+from mlp.jobs.statements import QUEUED, broker_queue_column
+from mlp.jobs.tables import jobs, queue_pauses
+
+
+def lock_unpublished(connection: sa.Connection, grace_seconds: float, limit: int) -> list[tuple[str, str, int]]:
+    """Id, queue and priority of jobs that may run and whose wake-up is missing, locked; other sweeps' rows are left.
+
+    For PostgreSQL, the only database whose jobs are published.
+    """
+    query = (
+        sa.select(jobs.c.id, jobs.c.queue, jobs.c.priority)
+        .where(
+            QUEUED,
+            jobs.c.published_at.is_(None),
+            jobs.c.available_at <= sa.func.now() - sa.literal(timedelta(seconds=grace_seconds), sa.Interval()),
+            broker_queue_column().not_in(sa.select(queue_pauses.c.queue)),
+        )
+        .order_by(jobs.c.available_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True, of=jobs)
+    )
+    return [(row.id, row.queue, row.priority) for row in connection.execute(query)]
+
+
+def mark_published(connection: sa.Connection, job_ids: Sequence[str]) -> None:
+    """Note that the broker has confirmed these jobs' wake-ups; one that was begun meanwhile is left alone."""
+    if not job_ids:
+        return
+    statement = sa.update(jobs).where(jobs.c.id.in_(job_ids), QUEUED).values(published_at=sa.func.now())
+    connection.execute(statement)

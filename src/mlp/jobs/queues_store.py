@@ -1,0 +1,81 @@
+"""What the rows of jobs say of each queue of the broker, the pauses of queues, and why jobs failed lately."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from mlp.clock import now
+from mlp.jobs.statements import QUEUED, RUNNING, broker_queue_column, in_state, moment
+from mlp.jobs.states import JobState
+from mlp.jobs.tables import jobs, queue_pauses
+from mlp.jobs.workers_store import upsert
+from mlp.storage.database import UTCDateTime
+
+
+def list_queued(connection: sa.Connection) -> Sequence[Any]:
+    """For each queue with queued jobs: ``queue``, ``queued``, and of those that may run now ``oldest_at`` and, where a
+    wake-up is missing, ``unpublished`` and ``unpublished_at``; ``read_at`` by the same clock. Reads every queued job.
+    """
+    may_run = jobs.c.available_at <= _now(connection)
+    is_unpublished = sa.and_(may_run, jobs.c.published_at.is_(None))
+    return connection.execute(
+        sa.select(
+            broker_queue_column().label("queue"),
+            sa.func.count().label("queued"),
+            sa.func.min(jobs.c.available_at).filter(may_run).label("oldest_at"),
+            sa.func.count().filter(is_unpublished).label("unpublished"),
+            sa.func.min(jobs.c.available_at).filter(is_unpublished).label("unpublished_at"),
+            sa.type_coerce(_now(connection), UTCDateTime()).label("read_at"),
+        )
+        .where(QUEUED)
+        .group_by(broker_queue_column())
+    ).all()
+
+
+def count_running(connection: sa.Connection) -> dict[str, int]:
+    """How many jobs of each queue run."""
+    query = sa.select(broker_queue_column(), sa.func.count()).where(RUNNING).group_by(broker_queue_column())
+    return {queue: count for queue, count in connection.execute(query)}
+
+
+def list_pauses(connection: sa.Connection) -> dict[str, Any]:
+    """The rows of paused queues, by name."""
+    return {row.queue: row for row in connection.execute(sa.select(queue_pauses))}
+
+
+def pause(connection: sa.Connection, queue: str, reason: str) -> None:
+    """Writes the pause of a queue; of one that is paused already, the new reason."""
+    statement = upsert(connection, queue_pauses).values(queue=queue, reason=reason, at=_now(connection))
+    connection.execute(statement.on_conflict_do_update(index_elements=["queue"], set_={"reason": reason}))
+
+
+def resume(connection: sa.Connection, queue: str) -> bool:
+    """Whether the queue was paused; no longer, and its queued jobs lack their wake-ups."""
+    if connection.execute(sa.delete(queue_pauses).where(queue_pauses.c.queue == queue)).rowcount == 0:
+        return False
+    waiting = sa.update(jobs).where(QUEUED, broker_queue_column() == queue, jobs.c.published_at.is_not(None))
+    connection.execute(waiting.values(published_at=None))
+    return True
+
+
+def list_failures(connection: sa.Connection, last_seconds: float, limit: int) -> Sequence[Any]:
+    """Of the jobs that failed lately, by kind, model and the error's code: ``count`` and the newest, ``latest_id``."""
+    code = sa.type_coerce(jobs.c.error, sa.JSON())["code"].as_string()
+    since = (
+        sa.literal(now() - timedelta(seconds=last_seconds), UTCDateTime())
+        if connection.dialect.name == "sqlite"
+        else sa.func.now() - sa.literal(timedelta(seconds=last_seconds), sa.Interval())
+    )
+    failed = sa.select(jobs.c.id, jobs.c.kind, jobs.c.model, code.label("code"))
+    # In a query of its own: the code is made of parameters, by which PostgreSQL cannot tell that GROUP BY repeats it.
+    lately = failed.where(jobs.c.finished_at > since, in_state(JobState.FAILED)).subquery()
+    count = sa.func.count().label("count")
+    grouped = (lately.c.kind, lately.c.model, lately.c.code)
+    query = sa.select(*grouped, count, sa.func.max(lately.c.id).label("latest_id")).group_by(*grouped)
+    return connection.execute(query.order_by(count.desc(), *grouped).limit(limit)).all()
+
+
+def _now(connection: sa.Connection) -> sa.ColumnElement[Any]:
+    return moment(connection.dialect.name == "sqlite")
