@@ -21,9 +21,13 @@ from mlp.inference.history import InferenceHistory
 from mlp.inference.loaded_models import LoadedModels
 from mlp.inference.recorder import Recorder
 from mlp.inference.service import InferenceService
+from mlp.jobs.bell import FINISHED, Bell
 from mlp.jobs.job import DEFAULT_QUEUE
 from mlp.jobs.local_worker import LocalWorker
+from mlp.jobs.publisher import Publisher
+from mlp.jobs.queues import Queues
 from mlp.jobs.service import JobService
+from mlp.jobs.workers import WorkerRegister
 from mlp.monitoring.references import read_reference
 from mlp.monitoring.service import MonitoringService
 from mlp.periodic import Periodic, PeriodicThread
@@ -32,12 +36,17 @@ from mlp.registry.service import RegistryService
 from mlp.registry.snapshot import Resolution
 from mlp.registry.uploads import QUEUE as REGISTRY_QUEUE
 from mlp.retention import RETENTION_SECONDS, Retention
+from mlp.role import Role, role_of_server
 from mlp.storage import schema
 from mlp.storage.artefacts import ArtefactStore
 from mlp.storage.database import Database, sqlite_url
+from mlp.storage.fetching import ArtefactSource
+from mlp.watch import WATCH_SECONDS, Watch
 
 _log = logging.getLogger(__name__)
 
+#: A wake-up that did not get through is sent again within this and its grace.
+PUBLISH_SWEEP_SECONDS = 1.0
 #: Importing a task module declares its tasks; named here so that every process knows the same ones.
 TASK_MODULES = (inference_tasks, registry_tasks)
 
@@ -64,21 +73,26 @@ class Stack:
 
     Args:
         settings: Read once, by the caller.
-        is_leader: Of several processes on one folder, the one that does what must be done once.
+        is_leader: Of several processes of one server, the one that does what must be done once.
+        role: What this process does, where it is no server.
     """
 
-    def __init__(self, settings: Settings, *, is_leader: bool = True) -> None:
+    def __init__(self, settings: Settings, *, is_leader: bool = True, role: Role | None = None) -> None:
         self.settings = settings
-        self.is_leader = is_leader
+        self.role = role_of_server(settings, is_leader=is_leader) if role is None else role
         self.places = Places(settings.folder)
         settings.folder.mkdir(parents=True, exist_ok=True)
         self.database = open_database(settings)
-        if is_leader:
+        if self.role.migrates:
             schema.upgrade(self.database)
         else:
             schema.check(self.database)
-        self.artefacts = ArtefactStore(self.places.artefacts, unpacked_bytes_max=settings.unpacked_bytes_max)
+        self.artefacts = ArtefactStore(
+            self.places.artefacts, unpacked_bytes_max=settings.unpacked_bytes_max, source=_artefact_source(settings)
+        )
         self.jobs = JobService(self.database, settings)
+        self.queues = Queues(self.database, settings)
+        self.workers_register = WorkerRegister(self.database)
         self.registry = RegistryService(self.database, self.artefacts, self.jobs, settings)
         self.recorder = Recorder(
             self.places.spool, segment_bytes=settings.spool_segment_bytes, bytes_max=settings.spool_bytes_max
@@ -101,14 +115,17 @@ class Stack:
             [self.monitoring.observe_drained, self.feedback.match_drained],
             interval_seconds=settings.drain_interval_seconds,
         )
-        self.workers = (
-            self._make_worker(DEFAULT_QUEUE, settings.job_workers),
-            self._make_worker(REGISTRY_QUEUE, min(1, settings.job_workers)),
-        )
+        self.workers = self._make_workers()
+        self.publisher = Publisher(self.database, settings) if self.role.publishes_jobs else None
+        self.bell = Bell(settings) if settings.has_bell else None
+        self._connect_processes()
+        self.watch: Watch | None = None
         self.periodic = PeriodicThread("periodic", self._periodic_work())
         self._loop: asyncio.AbstractEventLoop | None = None
         self._warming: asyncio.Task[None] | None = None
         self.is_ready = False
+        #: True once the process has been told to end; it goes on answering until a proxy has noticed.
+        self.is_stopping = False
         self._made_at = now()
 
     async def start(self, *, is_warming: bool = True) -> None:
@@ -123,10 +140,30 @@ class Stack:
         if is_warming:
             # First of all, since it takes longest, and everything below waits for the disk meanwhile.
             self._warming = loop.create_task(self._warm())
-        self.jobs.start()
+        if self.role.sweeps_jobs:
+            self.jobs.start()
         self.drain.start()
+        if self.publisher is not None:
+            self.publisher.start()
+        if self.bell is not None:
+            self.bell.start()
         await asyncio.to_thread(self._start_workers)
         self.periodic.start()
+
+    def _make_workers(self) -> tuple[LocalWorker, ...]:
+        if not self.role.runs_jobs:
+            return ()
+        threads = self.settings.job_workers
+        return self._make_worker(DEFAULT_QUEUE, threads), self._make_worker(REGISTRY_QUEUE, min(1, threads))
+
+    def _connect_processes(self) -> None:
+        """What is committed here is told to other processes, and what they tell is heard."""
+        if self.publisher is not None:
+            self.jobs.notices.on_queued(self.publisher.publish_soon)
+        if self.bell is not None:
+            self.jobs.notices.on_finished(self.bell.finished)
+            self.jobs.notices.on_cancelling(self.bell.cancelling)
+            self.bell.hear(FINISHED, self.jobs.wake)
 
     def _make_worker(self, queue: str, threads: int) -> LocalWorker:
         return LocalWorker(
@@ -140,7 +177,7 @@ class Stack:
 
     def _start_workers(self) -> None:
         # A data folder has one server: whatever ran before this one took it died with its process.
-        is_sole_owner = self.is_leader and self.database.is_sqlite
+        is_sole_owner = self.role.owns_folder and self.database.is_sqlite
         if is_sole_owner:
             self.artefacts.clear_abandoned(idle_seconds=0)
         for worker in self.workers:
@@ -148,9 +185,14 @@ class Stack:
 
     def _periodic_work(self) -> list[Periodic]:
         works = [Periodic("alias refresh", self.settings.alias_refresh_seconds, self._follow_registry)]
-        if self.is_leader:
+        if self.publisher is not None:
+            works.append(Periodic("job publishing", PUBLISH_SWEEP_SECONDS, self.publisher.sweep))
+        if self.role.keeps_house:
             retention = Retention(self.settings, self.database, self.registry)
             works.append(Periodic("retention", RETENTION_SECONDS, retention.delete_old))
+        if self.role.watches:
+            self.watch = Watch(self.settings, self.database, self.queues, self.workers_register, self.places.spool)
+            works.append(Periodic("watch", WATCH_SECONDS, self.watch.look, is_due_at_once=True))
         return works
 
     def _follow_registry(self) -> None:
@@ -184,6 +226,8 @@ class Stack:
             self._warming.cancel()
         await asyncio.to_thread(self.periodic.close, self.settings.shutdown_seconds)
         self.jobs.stop_waiting()
+        if self.bell is not None:
+            await asyncio.to_thread(self.bell.close)
         await asyncio.gather(
             *(asyncio.to_thread(worker.close, self.settings.shutdown_seconds) for worker in self.workers)
         )
@@ -193,6 +237,8 @@ class Stack:
     def _close_storage(self) -> None:
         self.drain.close(self.settings.shutdown_seconds)
         self.jobs.close()
+        if self.publisher is not None:
+            self.publisher.close()
         self.recorder.close()
         self.drain.remove_emptied()
         self.database.close()
@@ -206,6 +252,7 @@ class Stack:
             "database": self._check_database(),
             "recording": _state(self.recorder.trouble or self.drain.trouble),
             "disk": self._check_disk(),
+            **self._check_neighbours(),
         }
         models = self._check_models()
         is_any_up = any(model["status"] == "ready" for model in models.values())
@@ -224,8 +271,14 @@ class Stack:
             return _state(error.message)
         return _state(None)
 
+    def _check_neighbours(self) -> dict[str, Any]:
+        """The broker and the cache, as the watch saw them last: readiness must not wait for either."""
+        if self.watch is None:
+            return {}
+        return {name: _state(trouble) for name, trouble in self.watch.troubles().items() if name != "database"}
+
     def _check_disk(self) -> dict[str, Any]:
-        free_bytes = shutil.disk_usage(self.settings.folder).free
+        free_bytes = shutil.disk_usage(self.places.spool).free
         low = free_bytes < _FREE_BYTES_MIN
         return {**_state(f"only {free_bytes >> 20} MiB free" if low else None), "free_bytes": free_bytes}
 
@@ -245,6 +298,13 @@ _FREE_BYTES_MIN = 256 << 20
 
 def _state(trouble: str | None) -> dict[str, Any]:
     return {"status": "ready", "detail": None} if trouble is None else {"status": "degraded", "detail": trouble}
+
+
+def _artefact_source(settings: Settings) -> ArtefactSource | None:
+    if not settings.artefacts_url:
+        return None
+    key = "" if settings.api_key is None else settings.api_key.get_secret_value()
+    return ArtefactSource(settings.artefacts_url, key or None)
 
 
 def open_database(settings: Settings) -> Database:
