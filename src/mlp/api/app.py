@@ -9,13 +9,14 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
 from mlp import __version__
-from mlp.api import documentation, health
+from mlp.api import documentation, examination_routes, health
 from mlp.api.errors import add_error_answers
 from mlp.api.hot_door import HotDoor
 from mlp.api.middleware import RequestMiddleware
 from mlp.feedback import routes as feedback
 from mlp.inference import protocol_routes
 from mlp.inference import routes as inference
+from mlp.jobs import fleet_routes
 from mlp.jobs import routes as jobs
 from mlp.monitoring import routes as monitoring
 from mlp.registry import routes as registry
@@ -23,9 +24,11 @@ from mlp.stack import Stack
 
 ROUTERS: list[APIRouter] = [
     health.router,
+    examination_routes.router,
     registry.router,
     inference.router,
     jobs.router,
+    fleet_routes.router,
     feedback.router,
     monitoring.router,
     documentation.router,
@@ -35,7 +38,8 @@ ROUTERS: list[APIRouter] = [
 def create_app(stack: Stack) -> ASGIApp:
     """The ASGI application over a stack; starting it starts the stack, stopping it closes the stack."""
     hot_routes = [*inference.HOT_ROUTES, *protocol_routes.HOT_ROUTES]
-    return RequestMiddleware(HotDoor(_framework_app(stack, hot_routes), hot_routes), stack.settings)
+    door = HotDoor(_framework_app(stack, hot_routes), hot_routes)
+    return RequestMiddleware(door, stack.settings, lambda: stack.is_stopping)
 
 
 def _framework_app(stack: Stack, hot_routes: Sequence[BaseRoute]) -> FastAPI:

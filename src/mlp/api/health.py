@@ -17,6 +17,15 @@ async def live() -> dict[str, str]:
     return {"status": "live"}
 
 
+@router.get("/health/open", summary="Say whether it takes requests")
+async def is_open(request: Request) -> Response:
+    """200 from the end of the start to the beginning of the stop: what a load balancer asks."""
+    stack = cast("Stack", request.app.state.stack)
+    if stack.is_stopping or not stack.is_ready:
+        return JSONResponse({"status": "stopping" if stack.is_stopping else "starting"}, 503)
+    return JSONResponse({"status": "open"})
+
+
 @router.get("/health/ready", summary="Say whether it can predict")
 def ready(request: Request) -> Response:
     """200 when predictions can be answered, with what is degraded named; 503 when they cannot."""

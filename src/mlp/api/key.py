@@ -18,15 +18,19 @@ def key_of(settings: Settings) -> bytes | None:
 
 
 def may_pass(scope: Scope, key: bytes) -> bool:
-    """Whether a request carries the key, or asks for what probes and Prometheus read without one."""
+    """Whether a request carries the key, or asks for what probes and Prometheus read without one.
+
+    Metrics are open to who reaches the server itself, as Prometheus does, and not through a proxy.
+    """
     path: str = scope["path"]
-    if path.startswith("/health/") or path == "/metrics":
+    if path.startswith("/health/"):
         return True
-    for name, value in scope["headers"]:
-        if name == b"authorization":
-            is_bearer = value[: len(_SCHEME)].lower() == _SCHEME
-            return is_bearer and hmac.compare_digest(value[len(_SCHEME) :].strip(), key)
-    return False
+    headers = dict(scope["headers"])
+    if path == "/metrics" and b"x-forwarded-for" not in headers:
+        return True
+    value = headers.get(b"authorization", b"")
+    is_bearer = value[: len(_SCHEME)].lower() == _SCHEME
+    return is_bearer and hmac.compare_digest(value[len(_SCHEME) :].strip(), key)
 
 
 def refusal() -> Unauthorised:
@@ -37,12 +41,15 @@ def refusal() -> Unauthorised:
 def check_exposure(settings: Settings) -> None:
     """Refuse to open a server without a key to other machines.
 
+    In a container the server listens on every address of the container, and what decides is where that is published.
+
     Raises:
         ConfigurationInvalid: The address is not loopback and no key is set.
     """
-    if key_of(settings) is None and not _is_loopback(settings.host):
+    address = settings.host if settings.bind_address is None else settings.bind_address
+    if key_of(settings) is None and not _is_loopback(address):
         raise ConfigurationInvalid(
-            f"{settings.host or 'an empty host'} can be reached from other machines, and whoever reaches the server "
+            f"{address or 'an empty host'} can be reached from other machines, and whoever reaches the server "
             "may run code in it: set MLP_API_KEY to a secret key, or listen on 127.0.0.1"
         )
 

@@ -6,7 +6,7 @@ A plain ASGI class: the framework's own middleware base would cost more than the
 import logging
 import re
 import time
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from functools import cache
 from typing import Any
 
@@ -39,8 +39,9 @@ def _metrics_of(method: str, route: str, status: int) -> tuple[Counter, Histogra
 class RequestMiddleware:
     """Wraps the application of one server."""
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings, is_stopping: Callable[[], bool] = lambda: False) -> None:
         self._app = app
+        self._is_stopping = is_stopping
         self._settings = settings
         self._key = key.key_of(settings)
 
@@ -59,6 +60,9 @@ class RequestMiddleware:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 _set_header(message, b"x-request-id", request_id.encode())
+                if self._is_stopping():
+                    # Whoever keeps the connection for the next request must find another server for it.
+                    _set_header(message, b"connection", b"close")
             await send(message)
 
         with log_context(request_id=request_id):

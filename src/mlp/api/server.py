@@ -38,4 +38,4 @@ def _serve_alone(settings: Settings, listener: socket.socket, url: str) -> None:
     from mlp.stack import Stack
 
     stack = Stack(settings)
-    run_server(create_app(stack), settings, listener, lambda: greeting(stack, url))
+    run_server(create_app(stack), stack, settings, listener, lambda: greeting(stack, url))

@@ -7,6 +7,7 @@ import shutil
 import signal
 import socket
 import threading
+from contextlib import closing
 from multiprocessing.context import SpawnProcess
 from types import FrameType
 from typing import Any
@@ -16,6 +17,7 @@ from mlp.clock import monotonic
 from mlp.config import Settings
 from mlp.errors import MLPError
 from mlp.observability import logging as log_lines
+from mlp.role import role_of_server
 
 _log = logging.getLogger(__name__)
 _SPAWN = multiprocessing.get_context("spawn")
@@ -28,9 +30,9 @@ def supervise(settings: Settings, listener: socket.socket, url: str) -> None:
     from mlp.stack import open_database
     from mlp.storage import schema
 
-    database = open_database(settings)
-    schema.upgrade(database)
-    database.close()
+    if role_of_server(settings, is_leader=True).migrates:
+        with closing(open_database(settings)) as database:
+            schema.upgrade(database)
     # Where the processes of this server keep their numbers while it runs.
     folder = settings.folder / "metrics"
     shutil.rmtree(folder, ignore_errors=True)
@@ -87,7 +89,7 @@ class _Supervisor:
         for child, _started_at in self._children.values():
             if child.is_alive():
                 child.terminate()
-        deadline = monotonic() + 2 * self._settings.shutdown_seconds
+        deadline = monotonic() + self._settings.drain_seconds + 2 * self._settings.shutdown_seconds
         for child, _started_at in self._children.values():
             child.join(max(0.1, deadline - monotonic()))
             if child.is_alive():
@@ -107,4 +109,4 @@ def _serve_child(settings: Settings, listener: socket.socket, index: int, greete
     except MLPError as error:
         _log.error("a process cannot start: %s", error)
         raise SystemExit(1) from error
-    run_server(app, settings, listener, None if greeted_url is None else lambda: greeting(stack, greeted_url))
+    run_server(app, stack, settings, listener, None if greeted_url is None else lambda: greeting(stack, greeted_url))

@@ -5,6 +5,7 @@ from typing import Annotated, Any, cast
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
+from starlette.responses import FileResponse
 
 from mlp.errors import MalformedBody
 from mlp.jobs.schemas import Job, job_answer
@@ -140,3 +141,9 @@ def set_traffic(model: str, body: schemas.Traffic, registry: Registry) -> schema
     """The model, after the versions were loaded that shall answer."""
     canary = None if body.canary is None else body.canary.model_dump()
     return schemas.model_shape(registry.set_traffic(model, canary=canary, shadow=body.shadow))
+
+
+@router.get("/v1/artefacts/{digest}", summary="Fetch an artefact", response_class=FileResponse)
+def fetch_artefact(digest: str, registry: Registry) -> FileResponse:
+    """The zip file of a version by its SHA-256, as it was uploaded; for workers on other machines."""
+    return FileResponse(registry.artefacts.archive_of(digest), media_type="application/zip", filename=f"{digest}.zip")

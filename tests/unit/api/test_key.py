@@ -6,11 +6,14 @@ from pathlib import Path
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import SecretStr
+from starlette.types import Scope
 
 from mlp.api.app import create_app
 from mlp.api.in_process import InProcessTransport
-from mlp.api.key import check_exposure
+from mlp.api.key import check_exposure, may_pass
 from mlp.client import Client
 from mlp.config import Settings
 from mlp.errors import ConfigurationInvalid, Unauthorised
@@ -35,6 +38,12 @@ def ask(folder: Path, key: str | None, requests: Sequence[tuple[str, str, str | 
 
     folder.mkdir(parents=True, exist_ok=True)
     return asyncio.run(story())
+
+
+def scope(path: str, headers: dict[str, str]) -> Scope:
+    """What a server tells of a request with these headers."""
+    pairs = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
+    return {"type": "http", "path": path, "headers": pairs}
 
 
 def test_every_path_but_health_and_metrics_answers_401_without_the_key(tmp_path: Path) -> None:
@@ -100,3 +109,45 @@ def test_open_address_without_a_key_is_refused(host: str) -> None:
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "::1", "localhost"])
 def test_loopback_needs_no_key(host: str) -> None:
     check_exposure(Settings(host=host))
+
+
+@pytest.mark.parametrize("headers", [{}, {"x-request-id": "abc"}, {"host": "api:4789"}])
+def test_metrics_are_open_to_who_comes_directly(headers: dict[str, str]) -> None:
+    assert may_pass(scope("/metrics", headers), KEY.encode())
+
+
+@pytest.mark.parametrize("value", ["203.0.113.9", "10.0.0.1, 203.0.113.9", ""])
+def test_metrics_ask_for_the_key_behind_a_proxy(value: str) -> None:
+    forwarded = {"x-forwarded-for": value}
+
+    assert not may_pass(scope("/metrics", forwarded), KEY.encode())
+    assert may_pass(scope("/metrics", {**forwarded, "authorization": f"Bearer {KEY}"}), KEY.encode())
+
+
+@pytest.mark.parametrize("path", ["/health/live", "/health/ready", "/health/open"])
+@pytest.mark.parametrize("headers", [{}, {"x-forwarded-for": "203.0.113.9"}])
+def test_health_is_open_to_everybody(path: str, headers: dict[str, str]) -> None:
+    assert may_pass(scope(path, headers), KEY.encode())
+
+
+@given(
+    path=st.text().map(lambda text: f"/{text}").filter(lambda path: not path.startswith(("/health/", "/metrics"))),
+    sent=st.text(alphabet=st.characters(max_codepoint=255)).filter(lambda text: KEY not in text),
+)
+def test_no_other_path_opens_to_any_other_value(path: str, sent: str) -> None:
+    assert not may_pass(scope(path, {"authorization": sent}), KEY.encode())
+    assert not may_pass(scope(path, {"authorization": f"Bearer {sent}"}), KEY.encode())
+
+
+@pytest.mark.parametrize("bound", ["127.0.0.1", "::1", "localhost"])
+def test_loopback_address_of_the_proxy_counts_instead_of_the_open_host(bound: str) -> None:
+    check_exposure(Settings(host="0.0.0.0", bind_address=bound))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
+@pytest.mark.parametrize("bound", ["0.0.0.0", "::", "192.0.2.1"])
+def test_open_address_of_the_proxy_needs_a_key_whatever_the_host(host: str, bound: str) -> None:
+    with pytest.raises(ConfigurationInvalid, match="MLP_API_KEY"):
+        check_exposure(Settings(host=host, bind_address=bound))
+
+    check_exposure(Settings(host=host, bind_address=bound, api_key=SecretStr(KEY)))
