@@ -9,13 +9,13 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from enum import StrEnum
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlp import __version__
 from mlp.cli.output import count, listed, size
+from mlp.client.examination import Status
 from mlp.errors import MLPError, SchemaOutdated
 
 if TYPE_CHECKING:
@@ -32,15 +32,6 @@ _FRAMEWORKS = {
     "pandas": "pandas",
     "psycopg": "postgres",
 }
-
-
-class Status(StrEnum):
-    """How bad a finding is; the order is that in which causes are ranked."""
-
-    FAILED = "failed"
-    WARNING = "warning"
-    NOTE = "note"
-    OK = "ok"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,5 @@
-"""The Python client: predictions, labels, and what the monitor knows; ``models`` and ``jobs`` for the rest."""
+"""The Python client: predictions, labels, and what the monitor knows; ``models``, ``jobs``, ``workers`` and
+``queues`` for the rest."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -6,7 +7,9 @@ from itertools import islice
 from types import TracebackType
 from typing import Any, Literal
 
+from mlp.client.examination import Examination
 from mlp.client.exchange import Exchange, Moment, decoded, moment_text, path_of
+from mlp.client.fleet import QueuesClient, WorkersClient
 from mlp.client.jobs import JobsClient
 from mlp.client.models import ModelsClient
 from mlp.client.reports import Drift, Quality
@@ -56,6 +59,8 @@ class Client:
         self._exchange = Exchange(transport, api_key, timeout_seconds)
         self.jobs = JobsClient(self._exchange)
         self.models = ModelsClient(self._exchange, self.jobs)
+        self.workers = WorkersClient(self._exchange)
+        self.queues = QueuesClient(self._exchange)
 
     def predict(
         self,
@@ -183,6 +188,10 @@ class Client:
         """
         response = self._exchange.send("GET", "/health/ready", statuses=frozenset({200, 503}))
         return decoded(response, Readiness, "GET /health/ready")
+
+    def examination(self) -> Examination:
+        """What the server finds wrong with itself and with what is beside it; takes it some seconds."""
+        return self._exchange.call(Examination, "GET", "/v1/examination")
 
     def close(self) -> None:
         """Give back the connections; may be called twice."""

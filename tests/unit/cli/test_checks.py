@@ -6,7 +6,8 @@ import pytest
 import sqlalchemy as sa
 
 from mlp.cli import checks
-from mlp.cli.checks import Finding, Status, examine, ranked
+from mlp.cli.checks import Finding, examine, ranked
+from mlp.client.examination import Status
 from mlp.clock import now
 from mlp.config import Settings
 from mlp.registry.tables import models, versions
