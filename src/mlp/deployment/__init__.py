@@ -1,0 +1,1 @@
+"""What the Compose stack needs besides the product itself: hashes, definitions, roles, and the variables of .env."""
