@@ -1,0 +1,1 @@
+"""Runs what the dashboards ask, as Grafana would, on a Prometheus and a PostgreSQL, and says what came back."""
