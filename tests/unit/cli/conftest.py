@@ -1,6 +1,8 @@
 """A server in a few lines for the commands to talk to: answers by method and path, and what was asked."""
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import msgspec
@@ -11,6 +13,10 @@ from mlp.client.transport import Body, Response
 
 #: What a path answers: a document, or a function of the decoded body that returns one.
 Answers = dict[tuple[str, str], Any]
+
+
+#: Starts a server that answers each path with its document, whatever the method; its address.
+ServePages = Callable[[dict[str, Any]], str]
 
 
 class ScriptedTransport:
@@ -48,3 +54,35 @@ def scripted() -> Callable[[Answers], tuple[Client, ScriptedTransport]]:
         return Client(transport=transport), transport
 
     return make
+
+
+@pytest.fixture
+def serve_pages() -> Iterator[ServePages]:
+    """Servers over HTTP, which end with the test; what they have no document for is not found."""
+    servers: list[ThreadingHTTPServer] = []
+
+    def start(pages: dict[str, Any]) -> str:
+        class Answers(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                missing = {"status": 404, "code": "not_found", "detail": "no such path"}
+                body = msgspec.json.encode(pages.get(self.path, missing))
+                self.send_response(200 if self.path in pages else 404)
+                self.send_header("content-type", "application/json")
+                self.send_header("content-length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            do_POST = do_GET  # the names that http.server looks for
+
+            def log_request(self, *_details: object) -> None:
+                return
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
+        servers.append(server)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        return f"http://127.0.0.1:{server.server_port}"
+
+    yield start
+    for each in servers:
+        each.shutdown()
+        each.server_close()
