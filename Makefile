@@ -5,7 +5,7 @@ PYTHON ?= python3
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check docs setup bench lock clean
+.PHONY: help demo test stack-test check docs setup bench lock clean
 
-help demo test check docs setup bench lock clean:
+help demo test stack-test check docs setup bench lock clean:
 	@$(PYTHON) dev.py $@ $(ARGS)

@@ -7,10 +7,13 @@ Each command first brings the environment up to date (dev_environment.py). ``mak
 from __future__ import annotations  # so that an older Python reaches the sentence in main()
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from dev_environment import (
@@ -28,7 +31,7 @@ from dev_environment import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from dev_environment import Command
 
@@ -74,6 +77,39 @@ def test(arguments: list[str]) -> int:
     return run([program("python"), "-m", "pytest", *arguments])
 
 
+def stack_test(arguments: list[str]) -> int:
+    """build and start the Compose stack, break it, back it up, upgrade it; arguments go to pytest"""
+    ensure_environment("dev")
+    selected = arguments or ["tests/stack", "--exitfirst", "-s"]
+    os.environ["MLP_STACK_TEST"] = "1"
+    with docker_engine():
+        return run([program("python"), "-m", "pytest", "-p", "no:cacheprovider", *selected])
+
+
+@contextmanager
+def docker_engine() -> Iterator[None]:
+    """A Docker engine that answers, and the public images that the stack names; one that was started here is stopped.
+
+    Where no container registry can be reached, a folder of stand-ins beside the project brings both: STAND_INS, by
+    default ../shared/stand-ins, with the programs `engine` and `images`.
+    """
+    stand_ins = Path(os.environ.get("STAND_INS", ROOT.parent / "shared" / "stand-ins"))
+    is_running = shutil.which("docker") is not None and run_quietly(["docker", "info"])[0] == 0
+    if not (stand_ins / "engine").exists():
+        if not is_running:
+            raise Failed("no Docker engine answers: start Docker, or name a folder of stand-ins by STAND_INS")
+        yield
+        return
+    step("Docker engine", [stand_ins / "engine"], "see the output above")
+    try:
+        files = ["docker-compose.yaml", "Dockerfile.api", "Dockerfile.worker"]
+        step("public images", [stand_ins / "images", *files], "see the output above")
+        yield
+    finally:
+        if not is_running:
+            step("Docker engine stopped", [stand_ins / "engine", "stop"], "see the output above")
+
+
 def check(arguments: list[str]) -> int:
     """style, types on three systems, import rules, architecture"""
     if arguments:
@@ -82,6 +118,7 @@ def check(arguments: list[str]) -> int:
     mypy: Command = [program("mypy"), "--no-error-summary"]
     checks: dict[str, Command] = {
         "ruff check": [program("ruff"), "check", "--quiet"],
+        "hadolint": [program("hadolint"), "Dockerfile.api", "Dockerfile.worker"],
         "ruff format": [program("ruff"), "format", "--check", "--quiet"],
         "import rules": [program("lint-imports"), "--no-cache"],
         "architecture": [program("python"), "-m", "pytest", "-q", "tests/architecture"],
@@ -153,6 +190,9 @@ def lock(arguments: list[str]) -> int:
         "dev": ["pyproject.toml", "--all-extras", *(f"--group={name}" for name in ("test", "check", "docs", "build"))],
         "demo": ["pyproject.toml", "--extra=demo", "--group=build", *held],
         "base": ["pyproject.toml", *held],
+        "stack": ["pyproject.toml", "--extra=stack", *held],
+        # What the images add for each runtime that they are built with.
+        **{f"runtime-{name}": ["pyproject.toml", f"--extra={name}", *held] for name in ("sklearn", "lightgbm", "onnx")},
         "build": ["--group=build", *held],
         "uv": ["--group=uv"],
     }
@@ -179,7 +219,8 @@ def clean(arguments: list[str]) -> int:
 
 
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
-    command.__name__: command for command in (demo, test, check, docs, setup, bench, lock, clean)
+    command.__name__.replace("_", "-"): command
+    for command in (demo, test, stack_test, check, docs, setup, bench, lock, clean)
 }
 
 
@@ -193,7 +234,7 @@ def main(arguments: list[str]) -> int:
         print("dev.py: Python 3.11 or later is needed; name one with `make PYTHON=python3.12 test`", file=sys.stderr)
         return 2
     if not arguments or arguments[0] in ("help", "-h", "--help"):
-        print(HELP.format(commands="\n".join(f"  {name:<7}{each.__doc__}" for name, each in COMMANDS.items())))
+        print(HELP.format(commands="\n".join(f"  {name:<11}{each.__doc__}" for name, each in COMMANDS.items())))
         return 0
     name = arguments[0]
     if name not in COMMANDS:

@@ -37,13 +37,16 @@ def run_python(source: str, given: object = None) -> str:
 
 
 def importable_without_extras() -> list[str]:
-    """The modules of the product, without the demo, the adapters of one framework each, and Alembic's scripts."""
+    """The modules of the product, without the demo, the adapters of one framework each, and Alembic's scripts.
+
+    Celery counts as a framework: its consumer is a base class of ours in a module of its own.
+    """
     names = [module_name(path) for path in python_files("src/mlp")]
     adapters = ("sklearn", "lightgbm", "onnx", "pandas")
     return [
         name
         for name in names
-        if not name.startswith(("mlp.demo", "mlp.storage.migrations", "mlp.__main__"))
+        if not name.startswith(("mlp.demo", "mlp.storage.migrations", "mlp.__main__", "mlp.worker.consumer"))
         and not (name.startswith("mlp.runtimes.") and any(word in name for word in adapters))
     ]
 

@@ -9,7 +9,24 @@ from typing import Annotated
 import typer
 from typer.core import TyperGroup
 
-from mlp.cli import aliases, database, demo, doctor, feedback, jobs, models, predict, quality, serve
+from mlp.cli import (
+    alerts,
+    aliases,
+    database,
+    demo,
+    deployment,
+    doctor,
+    feedback,
+    init,
+    jobs,
+    models,
+    predict,
+    quality,
+    queues,
+    serve,
+    worker,
+    workers,
+)
 from mlp.cli.options import CommandFunction, Noun, add_command, add_noun, add_root
 from mlp.cli.session import Session, SharedOptions
 from mlp.errors import MLPError
@@ -25,6 +42,8 @@ that the second one prints.
 #: Every command, in the order in which someone who begins meets them.
 COMMANDS: dict[str, CommandFunction | Noun] = {
     "serve": serve.serve,
+    "init": init.init,
+    "worker": worker.worker,
     "models": Noun(
         "Register models, show, promote, roll back.",
         {
@@ -56,7 +75,19 @@ COMMANDS: dict[str, CommandFunction | Noun] = {
     "quality": quality.quality,
     "drift": quality.drift,
     "demo": Noun("The product shown on real data.", {"flights": demo.flights}),
+    "workers": Noun(
+        "Who runs the jobs of the stack: list, drain.", {"list": workers.list_workers, "drain": workers.drain}
+    ),
+    "queues": Noun(
+        "What waits where: list, pause, resume.",
+        {"list": queues.list_queues, "pause": queues.pause, "resume": queues.resume},
+    ),
     "doctor": doctor.doctor,
+    "alerts": Noun("Whether alerts arrive.", {"test": alerts.test}),
+    "deployment": Noun(
+        "Steps that the Compose stack takes before its services start.",
+        {"prepare": deployment.prepare, "migrate": deployment.migrate},
+    ),
     "db": Noun("The database's schema: upgrade or check it.", {"upgrade": database.upgrade, "check": database.check}),
 }
 
