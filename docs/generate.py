@@ -63,7 +63,7 @@ def default_of(name: str) -> str:
     from mlp.config import Settings
 
     default = Settings.model_fields[name].default
-    if default is None:
+    if default is None or default == "":
         return "not set"
     for unit, size_bytes in (("GiB", 2**30), ("MiB", 2**20)):
         if name.endswith(("_bytes", "_bytes_max")) and default >= size_bytes and default % size_bytes == 0:

@@ -119,8 +119,8 @@ class Stack:
         self.publisher = Publisher(self.database, settings) if self.role.publishes_jobs else None
         self.bell = Bell(settings) if settings.has_bell else None
         self._connect_processes()
-        self.watch: Watch | None = None
-        self.periodic = PeriodicThread("periodic", self._periodic_work())
+        self.watch = self._make_watch()
+        self.periodic = self._make_periodic()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._warming: asyncio.Task[None] | None = None
         self.is_ready = False
@@ -148,7 +148,8 @@ class Stack:
         if self.bell is not None:
             self.bell.start()
         await asyncio.to_thread(self._start_workers)
-        self.periodic.start()
+        for thread in self.periodic:
+            thread.start()
 
     def _make_workers(self) -> tuple[LocalWorker, ...]:
         if not self.role.runs_jobs:
@@ -183,17 +184,27 @@ class Stack:
         for worker in self.workers:
             worker.start(owned_since=self._made_at if is_sole_owner else None)
 
-    def _periodic_work(self) -> list[Periodic]:
-        works = [Periodic("alias refresh", self.settings.alias_refresh_seconds, self._follow_registry)]
+    def _make_periodic(self) -> tuple[PeriodicThread, ...]:
+        """A thread for each kind: aliases must not wait for a broker that does not answer, nor for a long deletion."""
+        works: dict[str, list[Periodic]] = {
+            "aliases": [Periodic("alias refresh", self.settings.alias_refresh_seconds, self._follow_registry)],
+            "house": [],
+            "publishing": [],
+            "watch": [],
+        }
         if self.publisher is not None:
-            works.append(Periodic("job publishing", PUBLISH_SWEEP_SECONDS, self.publisher.sweep))
+            works["publishing"] = [Periodic("job publishing", PUBLISH_SWEEP_SECONDS, self.publisher.sweep)]
         if self.role.keeps_house:
             retention = Retention(self.settings, self.database, self.registry)
-            works.append(Periodic("retention", RETENTION_SECONDS, retention.delete_old))
-        if self.role.watches:
-            self.watch = Watch(self.settings, self.database, self.queues, self.workers_register, self.places.spool)
-            works.append(Periodic("watch", WATCH_SECONDS, self.watch.look, is_due_at_once=True))
-        return works
+            works["house"] = [Periodic("retention", RETENTION_SECONDS, retention.delete_old)]
+        if self.watch is not None:
+            works["watch"] = [Periodic("watch", WATCH_SECONDS, self.watch.look, is_due_at_once=True)]
+        return tuple(PeriodicThread(f"periodic-{name}", each) for name, each in works.items() if each)
+
+    def _make_watch(self) -> Watch | None:
+        if not self.role.watches:
+            return None
+        return Watch(self.settings, self.database, self.queues, self.workers_register, self.places.spool)
 
     def _follow_registry(self) -> None:
         """See aliases that another process moved; load what they name, put away what nothing names."""
@@ -224,7 +235,9 @@ class Stack:
         """Stop in order: no new work, answers that wait leave, records reach the database, connections end."""
         if self._warming is not None:
             self._warming.cancel()
-        await asyncio.to_thread(self.periodic.close, self.settings.shutdown_seconds)
+        await asyncio.gather(
+            *(asyncio.to_thread(thread.close, self.settings.shutdown_seconds) for thread in self.periodic)
+        )
         self.jobs.stop_waiting()
         if self.bell is not None:
             await asyncio.to_thread(self.bell.close)

@@ -185,7 +185,10 @@ _SPOOL = Panel(
     "Bytes of the spool, which is one volume that every replica measures as a whole. Files are deleted when they are "
     "full and moved, so that a saw of some MiB is well; it grows while the database is away and shrinks after. Beyond "
     "2 GiB (MLP_SPOOL_BYTES_MAX) answers leave no record: bring the database back first.",
-    (Prometheus("max(mlp_recorder_spool_bytes)", "spool"),),
+    (
+        Prometheus("max(mlp_recorder_spool_bytes)", "spool"),
+        Prometheus("max(mlp_recorder_spool_limit_bytes)", "limit"),
+    ),
     unit=Unit.BYTES,
     thresholds=bad_above(0.8 * 2**31, 2**29),
 )

@@ -17,7 +17,10 @@ def prepare(
         Path | None, typer.Option(metavar="FOLDER", help="Where to write.  [prepared in the data folder]")
     ] = None,
 ) -> None:
-    """Write password hashes, RabbitMQ's users and Alertmanager's receivers from the environment."""
+    """Write hashes, users and receivers for the other containers.
+
+    From the environment: the hash that Traefik compares, RabbitMQ's users, Alertmanager's receivers.
+    """
     from mlp.deployment.prepare import prepare as write_all
 
     session.refuse_url('"mlp deployment" works where it runs')
@@ -30,7 +33,10 @@ def prepare(
 
 
 def migrate(session: Session) -> None:
-    """Wait for the database, bring its schema up to date, make the role that Grafana reads with."""
+    """Wait for the database and bring it up to date.
+
+    Also makes the role that Grafana reads with.
+    """
     from mlp.deployment.migrate import migrate as make_ready
 
     session.refuse_url('"mlp deployment" works on the database itself')

@@ -63,8 +63,8 @@ def wrong_password_message(database: Database) -> str:
     """What is wrong and what to do, with the commands."""
     user = database.url.username
     return (
-        f"the database refuses the password of user {user!r}: its volume was made with another DATABASE_PASS, and keeps "
-        "it. Put the old password back into .env; or give the database the new one, "
+        f"the database refuses the password of user {user!r}: its volume was made with another DATABASE_PASS, and "
+        "keeps it. Put the old password back into .env; or give the database the new one, "
         f'docker compose exec database psql -U {user} -d {database.url.database} -c "ALTER USER {user} PASSWORD '
         "'the new one'\", and run docker compose up -d again"
     )
