@@ -44,5 +44,5 @@ def test_damaged_backup_is_refused_before_anything_is_touched(compose: Compose, 
 
     printed = compose.script("restore", "--yes", str(file), check=False)
 
-    assert "restore" in printed
+    assert "does not have its SHA-256" in printed
     assert client.predict("sign", ROWS).predictions[0].label is True
