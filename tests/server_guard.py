@@ -166,7 +166,8 @@ class Server:
         """As a power cut would end it."""
         for process in reversed(self._running):
             with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+                if sys.platform != "win32":
+                    os.killpg(process.pid, signal.SIGKILL)
             process.wait(_STOP_SECONDS)
         self._running = []
         # Some kernels close a dead process's sockets after it has been waited for: a connection then breaks off.
@@ -176,18 +177,21 @@ class Server:
 
     def pause(self) -> None:
         """As a machine that hangs: what listens goes on listening, and nobody answers."""
-        self._signal(signal.SIGSTOP)
+        if sys.platform != "win32":
+            self._signal(signal.SIGSTOP)
         # Its threads stop one after the other: the last of them may answer once more.
         while self._answers(self._make_program(self._folder, self.port), timeout_seconds=0.5):
             time.sleep(_PAUSE_SECONDS)
 
     def go_on(self) -> None:
         """After a pause, as if nothing had been."""
-        self._signal(signal.SIGCONT)
+        if sys.platform != "win32":
+            self._signal(signal.SIGCONT)
 
     def _signal(self, number: int) -> None:
         with suppress(ProcessLookupError):
-            os.killpg(self._running[-1].pid, number)
+            if sys.platform != "win32":
+                os.killpg(self._running[-1].pid, number)
 
     def _run(self, program: Program, command: Sequence[str]) -> "subprocess.Popen[bytes]":
         user, group = _account_of(program.account)

@@ -66,7 +66,7 @@ class WorkerProcess:
 
     def kill(self) -> None:
         """End it and its processes as a power cut would."""
-        if self.process.poll() is None:
+        if sys.platform != "win32" and self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(STOP_SECONDS)
 

@@ -1,6 +1,6 @@
 """``mlp worker``: runs queued jobs of a stack until a signal."""
 
-import sys
+import os
 from typing import Annotated
 
 import typer
@@ -24,7 +24,7 @@ def worker(
     need for one: "mlp serve" runs jobs itself.
     """
     session.refuse_url('"mlp worker" reaches the database and the broker itself')
-    if sys.platform == "win32":
+    if os.name == "nt":
         raise typer.BadParameter("workers need Linux or macOS; on Windows run one in a container")
     settings = session.settings_with(worker_queues=queues, worker_processes=processes)
     from mlp.worker.start import run_worker

@@ -4,6 +4,7 @@ The parent of a worker's processes has a few threads of its own. Each works insi
 """
 
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,7 +19,8 @@ class ForkGate:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._is_taken = False
-        os.register_at_fork(before=self._before, after_in_parent=self._after, after_in_child=self._in_child)
+        if sys.platform != "win32":
+            os.register_at_fork(before=self._before, after_in_parent=self._after, after_in_child=self._in_child)
 
     @contextmanager
     def inside(self) -> Iterator[None]:
