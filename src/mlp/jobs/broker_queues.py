@@ -64,4 +64,7 @@ def taken_queues(settings: Settings) -> list[str]:
 
 
 def _listed(text: str) -> list[str]:
+    # Compose takes the comment behind an empty variable of .env (`CELERY_QUEUE=   # the queues …`) for its value.
+    if text.lstrip().startswith("#"):
+        return []
     return [name for name in (part.strip() for part in text.split(",")) if name]

@@ -39,7 +39,9 @@ def compose_files() -> list[str]:
 
 def passed_through(text: str) -> set[str]:
     """The variables that a container is given as they stand in .env, without a value in the Compose file."""
-    environments = [service.get("environment") or {} for service in yaml.safe_load(text)["services"].values()]
+    # Compose's own tag for a list that takes the place of the base file's; it says nothing about variables.
+    document = yaml.safe_load(text.replace("!override", ""))
+    environments = [service.get("environment") or {} for service in document["services"].values()]
     return {name for environment in environments for name, value in environment.items() if value is None}
 
 

@@ -97,3 +97,9 @@ def test_worker_is_refused_a_queue_that_there_is_not(name: str) -> None:
     assert repr(name) in refused.value.message
     assert "mlp.high, mlp.default, mlp.reports, mlp.low" in refused.value.message
     assert "MLP_QUEUES" in refused.value.message
+
+
+def test_comment_behind_an_empty_variable_names_no_queue() -> None:
+    settings = Settings(worker_queues="# the queues a worker takes, comma-separated; empty: all that settings name")
+
+    assert taken_queues(settings) == all_broker_queues(settings)
