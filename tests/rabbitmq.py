@@ -26,7 +26,7 @@ class RabbitMQServer(GuardedServer):
     def __init__(self, definitions: Path | None = None) -> None:
         marked = "mark the test with `rabbitmq`: then it is left out where RabbitMQ is missing"
         assert server_guard.find_rabbitmq() is not None, marked
-        super().__init__("rabbitmq", definitions)
+        super().__init__(server_guard.__file__, "rabbitmq", *([] if definitions is None else [definitions]))
         self.url = f"amqp://guest:guest@127.0.0.1:{self.port}//"
 
     def purge(self, queue: str) -> None:

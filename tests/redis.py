@@ -18,7 +18,7 @@ class RedisServer(GuardedServer):
     def __init__(self) -> None:
         marked = "mark the test with `redis`: then it is left out where Redis is missing"
         assert server_guard.find_redis() is not None, marked
-        super().__init__("redis")
+        super().__init__(server_guard.__file__, "redis")
         self.url = f"redis://127.0.0.1:{self.port}/0"
 
 

@@ -93,6 +93,13 @@ class Compose:
         for service in services:
             until(lambda service=service: self.is_well(service), timeout_seconds, lambda: str(self.states()))  # type: ignore[misc]
 
+    def wait_jobs_succeeded(self, job_ids: list[str], timeout_seconds: float = 90) -> None:
+        """Return when every one of these jobs has succeeded: nothing that was accepted is lost."""
+        listed = ",".join(f"'{job_id}'" for job_id in job_ids)
+        states = f"SELECT state, count(*) FROM jobs WHERE id IN ({listed}) GROUP BY state"
+        wanted = [["succeeded", str(len(job_ids))]]
+        until(lambda: self.query(states) == wanted, timeout_seconds, lambda: f"{self.query(states)} of {wanted}")
+
     def down(self, *words: str) -> None:
         """Stop and remove the containers; with `--volumes` everything."""
         self("down", "--remove-orphans", *words, timeout_seconds=240)

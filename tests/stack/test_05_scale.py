@@ -18,7 +18,5 @@ def test_scaling_up_and_down_fails_no_request(compose: Compose) -> None:
     print(f"\n{traffic.predictions.sent} predictions and {traffic.jobs.sent} jobs while scaling")
     assert traffic.predictions.failed == {}
     assert traffic.jobs.failed == {}
-    waiting = [f"'{job_id}'" for job_id in traffic.jobs.ids]
-    done = f"SELECT count(*) FROM jobs WHERE state = 'succeeded' AND id IN ({','.join(waiting)})"
-    until(lambda: int(compose.query(done)[0][0]) == len(waiting), 60, lambda: str(compose.query(done)))
+    compose.wait_jobs_succeeded(traffic.jobs.ids, 60)
     assert ask("GET", "/v1/models/sign").status == 200

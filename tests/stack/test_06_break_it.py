@@ -43,7 +43,7 @@ def test_a_stopped_container_loses_nothing_that_was_accepted(service: str, compo
 
     compose.wait_well(*SERVICES)
     assert traffic.predictions.failures == 0 or service in _NEEDED
-    _check_jobs(compose, traffic.jobs.ids)
+    compose.wait_jobs_succeeded(traffic.jobs.ids)
     _check_recorded(compose, traffic.predictions.ids)
 
 
@@ -73,12 +73,6 @@ def until_it_answers(traffic: Traffic) -> None:
     for outcomes in (traffic.predictions, traffic.jobs):
         before = len(outcomes.ids)
         until(lambda outcomes=outcomes, before=before: len(outcomes.ids) > before + 20, 60)  # type: ignore[misc]
-
-
-def _check_jobs(compose: Compose, job_ids: list[str]) -> None:
-    listed = ",".join(f"'{job_id}'" for job_id in job_ids)
-    states = f"SELECT state, count(*) FROM jobs WHERE id IN ({listed}) GROUP BY state"
-    until(lambda: compose.query(states) == [["succeeded", str(len(job_ids))]], 90, lambda: f"{compose.query(states)}")
 
 
 def _check_recorded(compose: Compose, ids: list[str]) -> None:

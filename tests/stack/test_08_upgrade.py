@@ -2,7 +2,6 @@
 
 import pytest
 
-from tests.servers import until
 from tests.stack.compose import SERVICES, Compose
 from tests.stack.traffic import Traffic
 
@@ -22,12 +21,6 @@ def _make_release(compose: Compose, name: str) -> None:
     source.write_text(text + marker)
 
 
-def _check_jobs(compose: Compose, job_ids: list[str]) -> None:
-    listed = ",".join(f"'{each}'" for each in job_ids)
-    done = f"SELECT count(*) FROM jobs WHERE state = 'succeeded' AND id IN ({listed})"
-    until(lambda: compose.query(done) == [[str(len(job_ids))]], 90, lambda: f"{compose.query(done)} of {len(job_ids)}")
-
-
 def test_upgrade_and_rollback_fail_no_request(compose: Compose) -> None:
     old = _image_of(compose, "api")
     _make_release(compose, "the next release")
@@ -40,7 +33,7 @@ def test_upgrade_and_rollback_fail_no_request(compose: Compose) -> None:
     assert new.isdisjoint(old)
     assert traffic.predictions.failed == {}
     assert traffic.jobs.failed == {}
-    _check_jobs(compose, traffic.jobs.ids)
+    compose.wait_jobs_succeeded(traffic.jobs.ids)
 
     with Traffic() as traffic:
         print("\n" + compose.script("rollback", timeout_seconds=600))
@@ -49,7 +42,7 @@ def test_upgrade_and_rollback_fail_no_request(compose: Compose) -> None:
     assert _image_of(compose, "api") == old
     assert traffic.predictions.failed == {}
     assert traffic.jobs.failed == {}
-    _check_jobs(compose, traffic.jobs.ids)
+    compose.wait_jobs_succeeded(traffic.jobs.ids)
     compose.wait_well(*SERVICES)
 
 

@@ -10,7 +10,6 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -167,17 +166,13 @@ class WorkerParent:
         )
         registry = RegistryService(self._database, artefacts, jobs, self._settings)
         retention = Retention(self._settings, self._database, registry)
+        inside = self._gate.around
         return [
-            Periodic("worker register", _BEAT_SECONDS, self._inside(self._beat), is_due_at_once=True),
-            Periodic("election", _BEAT_SECONDS, self._inside(self._election.is_leader), is_due_at_once=True),
-            Periodic("retention", RETENTION_SECONDS, self._inside(self._election.only_leader(retention.delete_old))),
-            Periodic(
-                "silent workers", RETENTION_SECONDS, self._inside(self._election.only_leader(self._forget_silent))
-            ),
+            Periodic("worker register", _BEAT_SECONDS, inside(self._beat), is_due_at_once=True),
+            Periodic("election", _BEAT_SECONDS, inside(self._election.is_leader), is_due_at_once=True),
+            Periodic("retention", RETENTION_SECONDS, inside(self._election.only_leader(retention.delete_old))),
+            Periodic("silent workers", RETENTION_SECONDS, inside(self._election.only_leader(self._forget_silent))),
         ]
-
-    def _inside(self, work: Callable[[], object]) -> Callable[[], None]:
-        return self._gate.around(work)
 
     def _beat(self) -> None:
         self._forget_dead()
