@@ -7,13 +7,12 @@ from typing import Any
 
 import pytest
 import urllib3
+from prometheus_client import Counter
 
 from mlp.errors import ConfigurationInvalid
-from mlp.observability.metrics import counter
+from mlp.observability.metrics import REGISTRY, counter
 from mlp.worker.exposition import Exposition
 from mlp.worker.fork_gate import ForkGate
-
-_counted = counter("mlp_test_exposition_total", "Of this test.")
 
 
 class Health:
@@ -42,8 +41,16 @@ def get(exposition: Exposition, path: str) -> urllib3.BaseHTTPResponse:
     return urllib3.request("GET", f"http://127.0.0.1:{exposition.port}{path}", timeout=10, retries=False)
 
 
-def test_metrics_are_in_the_form_that_prometheus_reads(exposition: Exposition) -> None:
-    _counted.inc(3)
+@pytest.fixture
+def counted() -> Iterator[Counter]:
+    """A metric of this test alone: others compare all metrics with their page."""
+    made = counter("mlp_test_exposition_total", "Of this test.")
+    yield made
+    REGISTRY.unregister(made)
+
+
+def test_metrics_are_in_the_form_that_prometheus_reads(exposition: Exposition, counted: Counter) -> None:
+    counted.inc(3)
 
     answer = get(exposition, "/metrics")
 
