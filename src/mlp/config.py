@@ -116,6 +116,17 @@ class Settings(BaseSettings):
     grafana_url: str | None = Field(None, description="Grafana, for mlp doctor.")
     traefik_url: str | None = Field(None, description="Traefik's ping address, for mlp doctor.")
 
+    # Jobs, further
+    webhook_secret: SecretStr | None = Field(
+        None, description="Signs the calls at a job's end; empty: jobs with a webhook are refused."
+    )
+    webhook_private_addresses: bool = Field(
+        False, description="Let webhooks call private addresses, such as those of this machine and its network."
+    )
+    crash_folder: Path | None = Field(
+        None, description="For fault tests only: a process dies at the point whose file it finds in this folder."
+    )
+
     # Monitoring
     label_horizon_seconds: float = Field(
         86_400.0,

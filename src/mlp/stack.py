@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mlp import crash_points
 from mlp.clock import now
 from mlp.config import Settings
 from mlp.errors import MLPError
@@ -80,6 +81,7 @@ class Stack:
     def __init__(self, settings: Settings, *, is_leader: bool = True, role: Role | None = None) -> None:
         self.settings = settings
         self.role = role_of_server(settings, is_leader=is_leader) if role is None else role
+        crash_points.arm(settings.crash_folder)
         self.places = Places(settings.folder)
         settings.folder.mkdir(parents=True, exist_ok=True)
         self.database = open_database(settings)

@@ -39,6 +39,8 @@ class NewJob:
         idempotency_key: Two offers of a tenant with one key are one job.
         fingerprint: What must be equal in two offers with one key; None: kind, model and payload.
         reply_to: The process that waits for the result.
+        expires_seconds: A job that has not begun by then has failed; None: it may wait for ever.
+        webhook_url: Called when the job has ended.
         id: Made before the row is written, so that even an unclear answer of the database can be looked up.
     """
 
@@ -51,6 +53,8 @@ class NewJob:
     idempotency_key: str | None = None
     fingerprint: str | None = None
     reply_to: str | None = None
+    expires_seconds: float | None = None
+    webhook_url: str | None = None
     tenant: str = "default"
     id: str = field(default_factory=new_id)
 

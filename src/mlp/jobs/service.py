@@ -37,6 +37,8 @@ class JobOptions(TypedDict, total=False):
     fingerprint: str | None
     reply_to: str | None
     attempts_max: int | None
+    expires_seconds: float | None
+    webhook_url: str | None
 
 
 class JobService:

@@ -17,7 +17,7 @@ from mlp.jobs import broker_queues
 from mlp.jobs.job import DEFAULT_QUEUE
 from mlp.jobs.rows import JOB_COLUMNS
 from mlp.jobs.states import JobState, Priority
-from mlp.jobs.tables import job_payloads, job_results, jobs, queue_pauses
+from mlp.jobs.tables import job_payloads, job_results, job_webhooks, jobs, queue_pauses
 from mlp.storage.database import UTCDateTime
 
 
@@ -53,6 +53,7 @@ def _text(value: str) -> sa.ColumnElement[str]:
 
 INSERT_PAYLOAD = sa.insert(job_payloads)
 INSERT_RESULT = sa.insert(job_results)
+INSERT_WEBHOOK = sa.insert(job_webhooks)
 
 #: PostgreSQL: a group of new jobs in one statement of constant text, a column an array. With a VALUES list of every
 #: row psycopg and SQLAlchemy would spend several times the server's own time on the text.
@@ -62,17 +63,22 @@ INSERT_ARRAYS = sa.text("""
             CAST(:id AS text[]), CAST(:tenant AS text[]), CAST(:queue AS text[]), CAST(:kind AS text[]),
             CAST(:model AS text[]), CAST(:state AS text[]), CAST(:priority AS int[]), CAST(:attempt AS int[]),
             CAST(:attempts_max AS int[]), CAST(:reply_to AS text[]), CAST(:idempotency_key AS text[]),
-            CAST(:fingerprint AS text[]), CAST(:is_cancel_requested AS bool[]), CAST(:payload AS bytea[])
+            CAST(:fingerprint AS text[]), CAST(:is_cancel_requested AS bool[]), CAST(:payload AS bytea[]),
+            CAST(:expires_seconds AS float8[]), CAST(:webhook_url AS text[])
         ) AS offered (id, tenant, queue, kind, model, state, priority, attempt, attempts_max, reply_to,
-                      idempotency_key, fingerprint, is_cancel_requested, payload)
+                      idempotency_key, fingerprint, is_cancel_requested, payload, expires_seconds, webhook_url)
     ), accepted AS (
         INSERT INTO jobs (id, tenant, queue, kind, model, state, priority, attempt, attempts_max, reply_to,
-                          idempotency_key, fingerprint, is_cancel_requested, created_at, available_at)
+                          idempotency_key, fingerprint, is_cancel_requested, created_at, available_at, expires_at)
         SELECT id, tenant, queue, kind, model, state, priority, attempt, attempts_max, reply_to,
-               idempotency_key, fingerprint, is_cancel_requested, now(), now()
+               idempotency_key, fingerprint, is_cancel_requested, now(), now(),
+               now() + make_interval(secs => expires_seconds)
         FROM offered ON CONFLICT DO NOTHING RETURNING id, created_at
     ), written AS (
         INSERT INTO job_payloads (job_id, payload) SELECT id, payload FROM accepted JOIN offered USING (id)
+    ), called AS (
+        INSERT INTO job_webhooks (job_id, url, state, attempt, due_at)
+        SELECT id, webhook_url, 'open', 0, now() FROM accepted JOIN offered USING (id) WHERE webhook_url IS NOT NULL
     )
     SELECT id, created_at FROM accepted
 """).columns(id=sa.String(), created_at=UTCDateTime())

@@ -52,12 +52,23 @@ def insert_jobs(connection: sa.Connection, new_jobs: Sequence[NewJob], attempts_
     if not _is_sqlite(connection):
         columns = {name: [row[name] for row in rows] for name in rows[0]}
         columns["payload"] = [new.payload for new in ordered]
+        columns["expires_seconds"] = [new.expires_seconds for new in ordered]
+        columns["webhook_url"] = [new.webhook_url for new in ordered]
         return {row.id: row.created_at for row in connection.execute(statements.INSERT_ARRAYS, columns)}
+    for row, new in zip(rows, ordered, strict=True):
+        row["expires_at"] = None if new.expires_seconds is None else now() + timedelta(seconds=new.expires_seconds)
     found = connection.execute(statements.insert_jobs_on_sqlite(), rows)
     accepted = {row.id: row.created_at for row in found}
-    payloads = [{"job_id": new.id, "payload": new.payload} for new in ordered if new.id in accepted]
-    if payloads:
-        connection.execute(statements.INSERT_PAYLOAD, payloads)
+    fresh = [new for new in ordered if new.id in accepted]
+    if fresh:
+        connection.execute(statements.INSERT_PAYLOAD, [{"job_id": new.id, "payload": new.payload} for new in fresh])
+    webhooks = [
+        {"job_id": new.id, "url": new.webhook_url, "state": "open", "attempt": 0, "due_at": accepted[new.id]}
+        for new in fresh
+        if new.webhook_url is not None
+    ]
+    if webhooks:
+        connection.execute(statements.INSERT_WEBHOOK, webhooks)
     return accepted
 
 

@@ -30,6 +30,8 @@ jobs = sa.Table(
     sa.Column("published_at", UTCDateTime),
     sa.Column("started_at", UTCDateTime),
     sa.Column("finished_at", UTCDateTime),
+    sa.Column("expires_at", UTCDateTime),
+    sa.Column("deadline_at", UTCDateTime),
     sa.Index(None, "model", "id"),
 )
 #: Most jobs have no key, and cost this index nothing.
@@ -69,6 +71,14 @@ sa.Index(
     sqlite_where=sa.and_(jobs.c.state == "queued", jobs.c.published_at.is_(None)),
 )
 
+#: Queued jobs that are of no use after a moment.
+sa.Index(
+    "ix_jobs_expiring",
+    jobs.c.expires_at,
+    postgresql_where=sa.and_(jobs.c.state == "queued", jobs.c.expires_at.is_not(None)),
+    sqlite_where=sa.and_(jobs.c.state == "queued", jobs.c.expires_at.is_not(None)),
+)
+
 job_payloads = sa.Table(
     "job_payloads",
     METADATA,
@@ -82,6 +92,28 @@ job_results = sa.Table(
     sa.Column("job_id", sa.ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
     sa.Column("attempt", sa.Integer, nullable=False),
     sa.Column("result", sa.LargeBinary, nullable=False),
+    # Of a result that is kept as a file, by its SHA-256; ``result`` is empty then.
+    sa.Column("digest", sa.String(64)),
+)
+
+#: Whom to call when a job has ended: written with the job, gone with it.
+job_webhooks = sa.Table(
+    "job_webhooks",
+    METADATA,
+    sa.Column("job_id", sa.ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("url", sa.Text, nullable=False),
+    sa.Column("state", sa.String(20), nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("due_at", UTCDateTime, nullable=False),
+    sa.Column("last_status", sa.Integer),
+    sa.Column("last_error", sa.Text),
+    sa.Column("ended_at", UTCDateTime),
+)
+sa.Index(
+    "ix_job_webhooks_open",
+    job_webhooks.c.due_at,
+    postgresql_where=job_webhooks.c.state == "open",
+    sqlite_where=job_webhooks.c.state == "open",
 )
 
 #: Workers as they report themselves, every few seconds.

@@ -16,10 +16,10 @@ from mlp.storage.database import METADATA, Database
 _log = logging.getLogger(__name__)
 
 #: The newest migration; a test compares it with the files.
-HEAD = "0002"
+HEAD = "0003"
 #: The oldest release, by the migration it was made for, that still works on this schema: one release may be rolled
 #: back without touching the database.
-OLDEST_COMPATIBLE = "0001"
+OLDEST_COMPATIBLE = "0002"
 _MIGRATIONS = Path(__file__).parent / "migrations"
 #: Any fixed number: whoever migrates holds this advisory lock (PostgreSQL documentation, section 13.3.5).
 _MIGRATION_LOCK = 4789_0001
