@@ -110,6 +110,12 @@ def docker_engine() -> Iterator[None]:
             step("Docker engine stopped", [stand_ins / "engine", "stop"], "see the output above")
 
 
+def faults(arguments: list[str]) -> int:
+    """kill, freeze, cut off and starve the stack while jobs flow; check what it promises (--short: once)"""
+    ensure_environment("dev")
+    return run([program("python"), "-m", "tests.faults", *arguments])
+
+
 def check(arguments: list[str]) -> int:
     """style, types on three systems, import rules, architecture"""
     if arguments:
@@ -176,7 +182,7 @@ def bench(arguments: list[str]) -> int:
     if arguments[0] not in names:
         raise Failed(f"there is no bench/{arguments[0]}.py; there are {', '.join(names)}", 2)
     ensure_environment("dev")
-    return run([program("python"), ROOT / "bench" / f"{arguments[0]}.py", *arguments[1:]])
+    return run([program("python"), "-m", f"bench.{arguments[0]}", *arguments[1:]])
 
 
 def lock(arguments: list[str]) -> int:
@@ -220,7 +226,7 @@ def clean(arguments: list[str]) -> int:
 
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     command.__name__.replace("_", "-"): command
-    for command in (demo, test, stack_test, check, docs, setup, bench, lock, clean)
+    for command in (demo, test, stack_test, faults, check, docs, setup, bench, lock, clean)
 }
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.architecture.source_tree import ROOT
 
-COMMANDS = {"demo", "test", "stack-test", "check", "docs", "setup", "bench", "lock", "clean"}
+COMMANDS = {"demo", "test", "stack-test", "faults", "check", "docs", "setup", "bench", "lock", "clean"}
 
 
 def run_dev(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -35,7 +35,7 @@ def test_makefile_has_a_target_for_every_command() -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["deploy"], 'dev.py: there is no command "deploy"; there are demo, test, stack-test, check'),
+        (["deploy"], 'dev.py: there is no command "deploy"; there are demo, test, stack-test, faults, check'),
         (["setup", "all"], "dev.py setup: setup takes one of demo, dev, not all"),
         (["clean", "everything"], "dev.py clean: clean takes --all or nothing, not everything"),
         (["bench", "speed"], "dev.py bench: there is no bench/speed.py; there are "),
