@@ -61,6 +61,12 @@ def new_id() -> str:
     return str(uuid.UUID(int=(millis << 80) | (0x7 << 76) | (counter << 64) | (0b10 << 62) | tail))
 
 
+def first_id_of(moment: datetime) -> str:
+    """The lowest id that new_id() could make in the millisecond of this moment."""
+    millis = max(0, micros(moment) // 1000)
+    return str(uuid.UUID(int=(millis << 80) | (0x7 << 76) | (0b10 << 62)))
+
+
 def to_rfc3339(moment: datetime) -> str:
     """The moment in UTC as RFC 3339 text with ``Z``, microseconds only where there are any."""
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -44,6 +44,7 @@ class Settings(BaseSettings):
     api_key: SecretStr | None = Field(None, description="If set, every route but health and metrics asks for it.")
     body_bytes_max: int = Field(64 * 2**20, ge=1024, description="Largest body of a prediction; 64 MiB as Triton.")
     upload_bytes_max: int = Field(4 * 2**30, ge=1024, description="Largest uploaded version, bytes.")
+    batch_file_bytes_max: int = Field(10 * 2**30, ge=1024, description="Largest batch file, bytes.")
     feedback_labels_max: int = Field(10_000, ge=1, description="Labels in one request.")
     shutdown_seconds: float = Field(10.0, gt=0, le=600, description="Time for requests under way when stopping.")
     drain_seconds: float = Field(
@@ -53,6 +54,9 @@ class Settings(BaseSettings):
     # Inference
     batch_rows_max: int = Field(256, ge=1, le=65536, description="Rows gathered into one call of a model.")
     queue_rows_max: int = Field(8192, ge=1, description="Rows waiting per version before 429 is answered.")
+    batch_file_chunk_rows: int = Field(
+        1000, ge=1, le=100_000, description="Rows of a batch file that one job predicts."
+    )
     predict_timeout_seconds: float = Field(30.0, gt=0, le=3600, description="Longest wait for a prediction.")
     loaded_versions_max: int = Field(
         32, ge=1, description="Versions without alias kept in memory, least used first out."
@@ -81,6 +85,10 @@ class Settings(BaseSettings):
     job_workers: int = Field(2, ge=0, le=256, description="Threads that run queued jobs in laptop mode.")
     job_lease_seconds: float = Field(15.0, gt=0, le=3600, description="Time after which a silent worker loses its job.")
     job_attempts_max: int = Field(3, ge=1, le=100, description="Attempts before a job is failed for good.")
+    job_seconds_max: float = Field(3600.0, gt=0, le=604_800, description="Time limit of one attempt at a job.")
+    job_result_inline_bytes_max: int = Field(
+        2**20, ge=0, description="Larger results of jobs are kept as files beside the artefacts, bytes."
+    )
     job_poll_seconds: float = Field(1.0, gt=0, le=60, description="How often idle workers look for jobs unasked.")
     job_retention_days: int = Field(7, ge=1, le=3650, description="Days that finished jobs and results are kept.")
     jobs_queued_max: int = Field(1_000_000, ge=1, description="Queued jobs before 429 is answered.")
@@ -104,6 +112,9 @@ class Settings(BaseSettings):
         description="Queues that a worker takes, such as mlp.high,mlp.default; empty: all that settings name.",
     )
     worker_processes: int = Field(2, ge=1, le=256, description="Processes of one worker, each with its own models.")
+    worker_memory_bytes_max: int = Field(
+        0, ge=0, description="Memory at which a worker's process is replaced, between two jobs; 0: no limit."
+    )
     worker_port: int = Field(4791, ge=0, le=65535, description="Port of a worker's own health and metrics.")
     queue_type: Literal["quorum", "classic"] = Field(
         "quorum", description="Kind of RabbitMQ's queues; classic for RabbitMQ before 3.10."
@@ -117,8 +128,11 @@ class Settings(BaseSettings):
     traefik_url: str | None = Field(None, description="Traefik's ping address, for mlp doctor.")
 
     # Jobs, further
+    jobs_bulk_max: int = Field(10_000, ge=1, le=100_000, description="Jobs that one request may submit.")
     webhook_secret: SecretStr | None = Field(
-        None, description="Signs the calls at a job's end; empty: jobs with a webhook are refused."
+        None,
+        description="Signs the calls at a job's end, ``whsec_`` and 24 bytes or more in Base64; several, separated by "
+        "spaces, all sign; empty: jobs with a webhook are refused.",
     )
     webhook_private_addresses: bool = Field(
         False, description="Let webhooks call private addresses, such as those of this machine and its network."

@@ -4,11 +4,14 @@
     ├── BadInput                      400 bad_input          the caller's payload
     │   ├── MalformedBody             400 malformed_body
     │   ├── SignatureMismatch         400 signature_mismatch
+    │   ├── UploadIncomplete          400 upload_incomplete
+    │   ├── UnsupportedFormat         415 unsupported_format
     │   └── BodyTooLarge              413 body_too_large
     ├── UnknownName                   404 not_found
     │   ├── UnknownModel              404 unknown_model
     │   ├── UnknownVersion            404 unknown_version
     │   ├── UnknownJob                404 unknown_job
+    │   ├── UnknownBatch              404 unknown_batch
     │   ├── UnknownInference          404 unknown_inference
     │   ├── UnknownWorker             404 unknown_worker
     │   ├── UnknownQueue              404 unknown_queue
@@ -17,6 +20,7 @@
     │   ├── VersionInUse              409 version_in_use
     │   ├── NothingToRollBack         409 nothing_to_roll_back
     │   ├── JobFinished               409 job_finished
+    │   ├── JobExpired                409 job_expired        not begun before its last moment
     │   └── IdempotencyKeyReused      422 idempotency_key_reused
     ├── VersionRefused                422 version_refused    a version that cannot be served
     │   ├── BadModelFolder            422 bad_model_folder
@@ -35,6 +39,7 @@
     │   ├── StorageFull               507 storage_full
     │   └── ServerUnreachable         503 server_unreachable
     ├── ModelFailed                   500 model_failed       own code raised while predicting
+    ├── JobTimedOut                   500 job_timed_out      an attempt that took longer than it may
     ├── FolderInUse                   409 folder_in_use
     ├── ConfigurationInvalid          500 configuration_invalid
     └── SchemaOutdated                500 schema_outdated
@@ -75,6 +80,14 @@ class SignatureMismatch(BadInput):
     code, title = "signature_mismatch", "Input does not fit the model's signature"
 
 
+class UploadIncomplete(BadInput):
+    code, title = "upload_incomplete", "Upload broke off"
+
+
+class UnsupportedFormat(BadInput):
+    code, status, title = "unsupported_format", 415, "Format not supported"
+
+
 class BodyTooLarge(BadInput):
     code, status, title = "body_too_large", 413, "Body too large"
 
@@ -93,6 +106,10 @@ class UnknownVersion(UnknownName):
 
 class UnknownJob(UnknownName):
     code, title = "unknown_job", "Unknown job"
+
+
+class UnknownBatch(UnknownName):
+    code, title = "unknown_batch", "Unknown batch"
 
 
 class UnknownInference(UnknownName):
@@ -125,6 +142,10 @@ class NothingToRollBack(Conflict):
 
 class JobFinished(Conflict):
     code, title = "job_finished", "Job already finished"
+
+
+class JobExpired(Conflict):
+    code, title = "job_expired", "Job expired before it was begun"
 
 
 class IdempotencyKeyReused(Conflict):
@@ -203,6 +224,10 @@ class ServerUnreachable(Unavailable):
 
 class ModelFailed(MLPError):
     code, status, title = "model_failed", 500, "The model's code failed"
+
+
+class JobTimedOut(MLPError):
+    code, status, title = "job_timed_out", 500, "The attempt took too long"
 
 
 class FolderInUse(MLPError):

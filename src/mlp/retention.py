@@ -1,4 +1,4 @@
-"""Deletes what has outlived its time: recorded inferences, feedback, uploads nobody needs; jobs delete their own."""
+"""Deletes what has outlived its time: inferences, feedback, batches, uploads nobody needs; jobs delete their own."""
 
 import logging
 from collections.abc import Callable
@@ -6,10 +6,12 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
+from mlp.batches import store as batches_store
 from mlp.clock import now
 from mlp.config import Settings
 from mlp.feedback import store as feedback_store
 from mlp.inference import store as inference_store
+from mlp.jobs.large_results import LargeResults
 from mlp.registry.service import RegistryService
 from mlp.storage.database import Database
 
@@ -27,14 +29,17 @@ class Retention:
         settings: Settings,
         database: Database,
         registry: RegistryService,
+        large_results: LargeResults,
     ) -> None:
         self._settings = settings
         self._database = database
         self._registry = registry
+        self._large_results = large_results
 
     def delete_old(self) -> None:
         """Delete everything that is due now, in small transactions."""
         before = now() - timedelta(days=self._settings.retention_days)
+        jobs_before = now() - timedelta(days=self._settings.job_retention_days)
         deleted = {
             "inferences": self._in_portions(
                 lambda connection: inference_store.delete_older(connection, before, _ROWS_PER_DELETE)
@@ -42,6 +47,10 @@ class Retention:
             "feedback": self._in_portions(
                 lambda connection: feedback_store.delete_older(connection, before, _ROWS_PER_DELETE)
             ),
+            "batches": self._in_portions(
+                lambda connection: batches_store.delete_older(connection, jobs_before, _ROWS_PER_DELETE)
+            ),
+            "results": self._large_results.delete_old(),
             "uploads": self._registry.uploads.sweep(),
         }
         if any(deleted.values()):

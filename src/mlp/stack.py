@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from mlp import crash_points
+from mlp.batches import tasks as batches_tasks
+from mlp.batches.service import BatchService
 from mlp.clock import now
 from mlp.config import Settings
 from mlp.errors import MLPError
@@ -28,6 +30,7 @@ from mlp.jobs.local_worker import LocalWorker
 from mlp.jobs.publisher import Publisher
 from mlp.jobs.queues import Queues
 from mlp.jobs.service import JobService
+from mlp.jobs.webhooks import Webhooks
 from mlp.jobs.workers import WorkerRegister
 from mlp.monitoring.references import read_reference
 from mlp.monitoring.service import MonitoringService
@@ -42,14 +45,17 @@ from mlp.storage import schema
 from mlp.storage.artefacts import ArtefactStore
 from mlp.storage.database import Database, sqlite_url
 from mlp.storage.fetching import ArtefactSource
+from mlp.storage.result_files import ResultFiles
 from mlp.watch import WATCH_SECONDS, Watch
 
 _log = logging.getLogger(__name__)
 
 #: A wake-up that did not get through is sent again within this and its grace.
 PUBLISH_SWEEP_SECONDS = 1.0
+#: A batch file whose chunks have decided its end has ended within this, though nobody looks at it.
+BATCH_SWEEP_SECONDS = 2.0
 #: Importing a task module declares its tasks; named here so that every process knows the same ones.
-TASK_MODULES = (inference_tasks, registry_tasks)
+TASK_MODULES = (batches_tasks, inference_tasks, registry_tasks)
 
 
 @dataclass(frozen=True)
@@ -92,10 +98,11 @@ class Stack:
         self.artefacts = ArtefactStore(
             self.places.artefacts, unpacked_bytes_max=settings.unpacked_bytes_max, source=_artefact_source(settings)
         )
-        self.jobs = JobService(self.database, settings)
+        self.jobs = JobService(self.database, settings, open_result_files(settings))
         self.queues = Queues(self.database, settings)
         self.workers_register = WorkerRegister(self.database)
         self.registry = RegistryService(self.database, self.artefacts, self.jobs, settings)
+        self.batches = BatchService(self.database, self.jobs, self.registry, settings)
         self.recorder = Recorder(
             self.places.spool, segment_bytes=settings.spool_segment_bytes, bytes_max=settings.spool_bytes_max
         )
@@ -120,6 +127,8 @@ class Stack:
         self.workers = self._make_workers()
         self.publisher = Publisher(self.database, settings) if self.role.publishes_jobs else None
         self.bell = Bell(settings) if settings.has_bell else None
+        is_calling = self.role.sweeps_jobs and self.jobs.has_webhooks
+        self.webhooks = Webhooks(self.database, self.jobs, settings) if is_calling else None
         self._connect_processes()
         self.watch = self._make_watch()
         self.periodic = self._make_periodic()
@@ -149,6 +158,8 @@ class Stack:
             self.publisher.start()
         if self.bell is not None:
             self.bell.start()
+        if self.webhooks is not None:
+            self.webhooks.start()
         await asyncio.to_thread(self._start_workers)
         for thread in self.periodic:
             thread.start()
@@ -166,7 +177,14 @@ class Stack:
         if self.bell is not None:
             self.jobs.notices.on_finished(self.bell.finished)
             self.jobs.notices.on_cancelling(self.bell.cancelling)
-            self.bell.hear(FINISHED, self.jobs.wake)
+            self.bell.hear(FINISHED, self._hear_end)
+        if self.webhooks is not None:
+            self.jobs.notices.on_finished(self.webhooks.ended)
+
+    def _hear_end(self, job_id: str) -> None:
+        self.jobs.wake(job_id)
+        if self.webhooks is not None:
+            self.webhooks.ended_elsewhere(job_id)
 
     def _make_worker(self, queue: str, threads: int) -> LocalWorker:
         return LocalWorker(
@@ -176,6 +194,7 @@ class Stack:
             threads=threads,
             poll_seconds=self.settings.job_poll_seconds,
             queues=[queue],
+            seconds_max=self.settings.job_seconds_max,
         )
 
     def _start_workers(self) -> None:
@@ -183,8 +202,17 @@ class Stack:
         is_sole_owner = self.role.owns_folder and self.database.is_sqlite
         if is_sole_owner:
             self.artefacts.clear_abandoned(idle_seconds=0)
+            self._take_up_jobs()
+            self.batches.end_uploads_before(self._made_at)
+        if self.role.runs_jobs:
+            self.jobs.leases.start()
         for worker in self.workers:
-            worker.start(owned_since=self._made_at if is_sole_owner else None)
+            worker.start()
+
+    def _take_up_jobs(self) -> None:
+        recovered = self.jobs.recovery.recover(started_before=self._made_at)
+        if recovered:
+            _log.warning("%d jobs were under way when the last server ended: taken up again", recovered)
 
     def _make_periodic(self) -> tuple[PeriodicThread, ...]:
         """A thread for each kind: aliases must not wait for a broker that does not answer, nor for a long deletion."""
@@ -192,12 +220,15 @@ class Stack:
             "aliases": [Periodic("alias refresh", self.settings.alias_refresh_seconds, self._follow_registry)],
             "house": [],
             "publishing": [],
+            "batches": [],
             "watch": [],
         }
         if self.publisher is not None:
             works["publishing"] = [Periodic("job publishing", PUBLISH_SWEEP_SECONDS, self.publisher.sweep)]
+        if self.role.sweeps_jobs:
+            works["batches"] = [Periodic("batch files", BATCH_SWEEP_SECONDS, self.batches.sweep)]
         if self.role.keeps_house:
-            retention = Retention(self.settings, self.database, self.registry)
+            retention = Retention(self.settings, self.database, self.registry, self.jobs.large_results)
             works["house"] = [Periodic("retention", RETENTION_SECONDS, retention.delete_old)]
         if self.watch is not None:
             works["watch"] = [Periodic("watch", WATCH_SECONDS, self.watch.look, is_due_at_once=True)]
@@ -243,6 +274,8 @@ class Stack:
         self.jobs.stop_waiting()
         if self.bell is not None:
             await asyncio.to_thread(self.bell.close)
+        if self.webhooks is not None:
+            await asyncio.to_thread(self.webhooks.close)
         await asyncio.gather(
             *(asyncio.to_thread(worker.close, self.settings.shutdown_seconds) for worker in self.workers)
         )
@@ -251,6 +284,7 @@ class Stack:
 
     def _close_storage(self) -> None:
         self.drain.close(self.settings.shutdown_seconds)
+        self.batches.close()
         self.jobs.close()
         if self.publisher is not None:
             self.publisher.close()
@@ -320,6 +354,14 @@ def _artefact_source(settings: Settings) -> ArtefactSource | None:
         return None
     key = "" if settings.api_key is None else settings.api_key.get_secret_value()
     return ArtefactSource(settings.artefacts_url, key or None)
+
+
+def open_result_files(settings: Settings) -> ResultFiles | None:
+    """Where large results of jobs are kept; None where this machine shares no disk with the others."""
+    if settings.artefacts_url:
+        return None
+    folder = Places(settings.folder).artefacts / "results"
+    return ResultFiles(folder, inline_bytes_max=settings.job_result_inline_bytes_max)
 
 
 def open_database(settings: Settings) -> Database:

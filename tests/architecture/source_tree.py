@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "src" / "mlp"
-DOMAINS = ("feedback", "inference", "jobs", "monitoring", "registry", "training")
+DOMAINS = ("batches", "feedback", "inference", "jobs", "monitoring", "registry", "training")
 
 
 @cache

@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -10,6 +11,7 @@ import sqlalchemy as sa
 from mlp.all_tables import METADATA
 from mlp.storage import schema
 from mlp.storage.database import Database, sqlite_url
+from tests.contract.batch_support import Server, serving
 
 
 @pytest.fixture(scope="session", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
@@ -32,6 +34,22 @@ def database(migrated_url: str) -> Iterator[Database]:
                 else:
                     connection.execute(sa.delete(table))
         yield database
+
+
+@pytest.fixture
+def server(database: Database, tmp_path: Path, migrated_url: str) -> Iterator[Server]:
+    """A server in this process on the empty database, with a version of the model ``sign``."""
+    with serving(tmp_path, migrated_url) as server:
+        server.add_sign()
+        yield server
+
+
+@pytest.fixture
+def idle(database: Database, tmp_path: Path, migrated_url: str) -> Iterator[Server]:
+    """Such a server that accepts jobs and runs none."""
+    with serving(tmp_path, migrated_url, job_workers=0) as server:
+        server.add_sign()
+        yield server
 
 
 def _postgresql_url(request: pytest.FixtureRequest) -> str:

@@ -41,7 +41,9 @@ def submit(jobs: JobService) -> None:
 def work(jobs: JobService, *, is_alone: bool) -> None:
     worker = LocalWorker(None, jobs.leases, jobs.notices, threads=2, poll_seconds=0.05, tasks=TASKS)
     jobs.start()
-    worker.start(owned_since=now() if is_alone else None)
+    if is_alone:
+        jobs.recovery.recover(started_before=now())
+    worker.start()
     sys.stdin.read()
     worker.close(0.1)
 

@@ -64,7 +64,7 @@ def ring_until_heard(bell: Bell, listener: Listener) -> None:
     """Pub/sub keeps nothing: a notice is heard once the listener has subscribed."""
 
     def is_heard() -> bool:
-        bell.finished(job())
+        bell.finished([job()])
         return listener.heard != []
 
     until(is_heard)
@@ -75,7 +75,7 @@ def ring_until_lost(bell: Bell) -> None:
     lost = count(FINISHED, "lost")
 
     def is_lost() -> bool:
-        bell.finished(job())
+        bell.finished([job()])
         return count(FINISHED, "lost") > lost
 
     until(is_lost)
@@ -89,7 +89,7 @@ def test_notice_of_one_process_is_heard_by_another(bell: Bell, listener: Listene
     ring_until_heard(bell, listener)
     finished, cancelling = job(), job()
 
-    bell.finished(finished)
+    bell.finished([finished])
     bell.cancelling(cancelling)
 
     until(lambda: {(FINISHED, finished.id), (CANCELLING, cancelling.id)} <= set(listener.heard))
@@ -148,7 +148,7 @@ def test_ringing_never_waits_for_a_redis_that_hangs(bell: Bell, listener: Listen
     began = time.monotonic()
 
     for _ in range(30_000):
-        bell.finished(notice)
+        bell.finished([notice])
 
     assert time.monotonic() - began < RING_SECONDS_MAX
     assert count(FINISHED, "dropped") > dropped
@@ -161,7 +161,7 @@ def test_every_notice_is_counted_as_sent_lost_or_dropped(bell: Bell, redis_serve
     notice = job()
 
     for _ in range(500):
-        bell.finished(notice)
+        bell.finished([notice])
 
     until(lambda: sum(count(FINISHED, outcome) for outcome in outcomes) == before + 500)
 
@@ -187,7 +187,7 @@ def test_what_is_no_notice_is_passed_over(
         client.publish(CHANNEL, sent)
     last = job()
 
-    bell.finished(last)
+    bell.finished([last])
 
     until(lambda: (FINISHED, last.id) in listener.heard)
     assert {job_id for _kind, job_id in listener.heard}.isdisjoint({"x"})
@@ -215,7 +215,7 @@ def test_listener_that_fails_does_not_end_the_listening(
             raise RuntimeError("the first is too much")
 
     def is_heard_again() -> bool:
-        bell.finished(job())
+        bell.finished([job()])
         return len(heard) > 1
 
     with closing(Bell(settings)) as other:
@@ -237,7 +237,7 @@ def test_bell_is_closed_quickly_in_every_state(
         outage(redis_server)
     notice = job()
     for _ in range(waiting):
-        bell.finished(notice)
+        bell.finished([notice])
     began = time.monotonic()
 
     bell.close()

@@ -6,7 +6,8 @@ import pytest
 import sqlalchemy as sa
 
 from mlp.clock import now
-from mlp.jobs import store
+from mlp.jobs import claim_store
+from mlp.jobs.claim_store import Lease, Wanted
 from mlp.jobs.job import JobError, NewJob, Progress
 from mlp.jobs.service import JobService
 from mlp.jobs.states import JobState, Priority
@@ -79,7 +80,7 @@ def test_claim_waits_for_no_other_claim(jobs: JobService, database: Database) ->
     first, second = submit_echo(jobs), submit_echo(jobs)
 
     with database.transaction() as connection:
-        under_way = store.claim(connection, "worker", "token", 15.0, limit=1, kinds=KINDS)
+        under_way = claim_store.claim(connection, Wanted(KINDS), Lease("worker", "token", 15.0))
         meanwhile = claim_one(jobs)
 
     assert [claim.id for claim in under_way] == [first.id]
@@ -117,7 +118,7 @@ def test_finish_under_a_lost_lease_is_thrown_away(jobs: JobService, database: Da
     stale = claim_one(jobs)
     with service(database) as other:
         end_lease(database, stale.id)
-        other.leases.recover()
+        other.recovery.recover()
         fresh = claim_one(other)
 
         refused = jobs.leases.finish(stale, JobState.SUCCEEDED, result=b'"old"')
@@ -136,7 +137,7 @@ def test_retry_and_release_under_a_lost_lease_change_nothing(jobs: JobService, d
     stale = claim_one(jobs)
     with service(database) as other:
         end_lease(database, stale.id)
-        other.leases.recover()
+        other.recovery.recover()
         fresh = claim_one(other)
 
         jobs.leases.try_again(stale, JobError("internal", "late"), 0.0)
@@ -185,10 +186,10 @@ def test_recover_queues_what_a_dead_worker_left(jobs: JobService, database: Data
     submit_echo(jobs)
     with service(database) as dead:
         claim = claim_one(dead)
-        alive = jobs.leases.recover()
+        alive = jobs.recovery.recover()
         end_lease(database, claim.id)
 
-        recovered = jobs.leases.recover()
+        recovered = jobs.recovery.recover()
 
     assert (alive, recovered) == (0, 1)
     assert jobs.get(claim.id).state is JobState.QUEUED
@@ -199,7 +200,7 @@ def test_recover_leaves_alone_what_this_process_is_late_to_renew(jobs: JobServic
     claim = claim_one(jobs)
     end_lease(database, claim.id)
 
-    recovered = jobs.leases.recover()
+    recovered = jobs.recovery.recover()
 
     assert recovered == 0
     assert jobs.leases.renew() == (set(), set())
@@ -211,7 +212,7 @@ def test_recover_fails_a_job_whose_attempts_are_spent(jobs: JobService, database
         claim = claim_one(dead)
         end_lease(database, claim.id)
 
-        jobs.leases.recover()
+        jobs.recovery.recover()
 
     job = jobs.get(claim.id)
     assert job.state is JobState.FAILED
@@ -226,7 +227,7 @@ def test_recover_cancels_a_job_that_was_to_stop(jobs: JobService, database: Data
         jobs.cancel(claim.id)
         end_lease(database, claim.id)
 
-        jobs.leases.recover()
+        jobs.recovery.recover()
 
     assert jobs.get(claim.id).state is JobState.CANCELLED
 
@@ -239,7 +240,7 @@ def test_recover_by_start_takes_what_began_before(jobs: JobService, database: Da
         taken_over_at = now()
         after = claim_one(sibling)
 
-        recovered = jobs.leases.recover(started_before=taken_over_at)
+        recovered = jobs.recovery.recover(started_before=taken_over_at)
 
     assert recovered == 1
     assert jobs.get(before.id).state is JobState.QUEUED
@@ -253,6 +254,6 @@ def test_recover_by_two_sweepers_counts_each_job_once(jobs: JobService, database
         for claim in dead.leases.claim(KINDS, limit=30):
             end_lease(database, claim.id)
 
-        together(4, lambda _: counts.append(jobs.leases.recover()))
+        together(4, lambda _: counts.append(jobs.recovery.recover()))
 
     assert sum(counts) == 30

@@ -7,12 +7,17 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy import event
 
-from mlp.jobs import store
-from mlp.jobs.job import NewJob
+from mlp.clock import now
+from mlp.jobs import claim_store, finish_store, recovery_store, store
+from mlp.jobs.claim_store import Lease, Wanted
+from mlp.jobs.job import Claim, Ending, Job, JobError, NewJob
 from mlp.jobs.states import JobState
 from mlp.storage.database import Database
 
 FINISHED_ROWS = 20_000
+LEASE = Lease("worker", "token", 15.0)
+JOB = Job("job", "test.echo", "churn", "default", 0, JobState.RUNNING, 1, 3, False, now())
+CLAIM = Claim("job", "test.echo", "churn", b"{}", 1, 3, "token", 0.0, 60.0, JOB)
 _FILL = """
     INSERT INTO jobs (id, tenant, queue, kind, model, state, priority, attempt, attempts_max, is_cancel_requested,
                       created_at, available_at, finished_at)
@@ -30,12 +35,20 @@ _SQLITE = {
 }
 
 
+class Eight:
+    def jobs_max(self, _kind: str, _model: str | None) -> int:
+        return 8
+
+    def seconds_max(self, _kind: str) -> float:
+        return 60.0
+
+
 @pytest.fixture
 def filled(database: Database) -> Iterator[Database]:
     with database.transaction() as connection:
         connection.execute(sa.text(_FILL.format(**(_SQLITE if database.is_sqlite else _POSTGRESQL))))
         store.insert_jobs(connection, [NewJob("test.echo", "churn", b"{}") for _ in range(50)], 3)
-        store.claim(connection, "worker", "token", 15.0, limit=10, kinds=["test.echo"])
+        claim_store.claim(connection, Wanted(["test.echo"]), LEASE, limit=10)
     with database.transaction() as connection:
         connection.execute(sa.text("ANALYZE"))
     yield database
@@ -70,11 +83,16 @@ def reads_whole_table(plan: str) -> bool:
 
 def test_statements_use_their_indexes(filled: Database) -> None:
     statements: list[tuple[str, Callable[[sa.Connection], Any]]] = [
-        ("ix_jobs_queued", lambda c: store.claim(c, "w", "t", 15.0, limit=1, kinds=["test.echo"])),
-        ("ix_jobs_queued", lambda c: store.claim(c, "w", "t", 15.0, limit=8, kinds=["a", "b"], queues=["default"])),
+        ("ix_jobs_queued", lambda c: claim_store.claim(c, Wanted(["test.echo"]), LEASE)),
+        (
+            "ix_jobs_queued",
+            lambda c: claim_store.claim(c, Wanted(["test.echo", "inference.predict"], ["default"]), LEASE, limit=8),
+        ),
         ("ix_jobs_queued", lambda c: store.count_queued(c, 100)),
         ("ix_jobs_running", lambda c: store.lock_abandoned(c, 500, held_tokens=["a"])),
         ("ix_jobs_finished", lambda c: store.purge(c, 1e6, 500)),
+        ("ix_jobs_failed", lambda c: store.list_jobs(c, store.Filter(state=JobState.FAILED), 50, None)),
+        ("ix_jobs_uncommon_kinds", lambda c: store.list_jobs(c, store.Filter(kind="rare"), 50, None)),
         ("ix_jobs_model_id", lambda c: store.list_jobs(c, store.Filter(model="rare"), 50, None)),
         (
             "uq_jobs_tenant_idempotency_key",
@@ -82,7 +100,9 @@ def test_statements_use_their_indexes(filled: Database) -> None:
         ),
         ("", lambda c: store.list_jobs(c, store.Filter(), 50, "x")),
         ("", lambda c: store.list_final_ids(c, ["a", "b"])),
-        ("", lambda c: store.finish(c, "a", "t", JobState.SUCCEEDED)),
+        ("", lambda c: finish_store.finish_many(c, [Ending(CLAIM, JobState.SUCCEEDED, b"1")])),
+        ("ix_jobs_expiring", lambda c: recovery_store.expire(c, JobError("job_expired", "late"), 500)),
+        ("ix_jobs_queued", lambda c: claim_store.claim_group(c, Wanted(["test.echo"]), LEASE, Eight())),
         ("", lambda c: store.renew(c, [("a", "t"), ("b", "u")], 15.0)),
     ]
 

@@ -77,7 +77,7 @@ class Story(RuleBasedStateMachine):
     def recover_after_a_long_silence(self, sweeper: int) -> None:
         with self.database.transaction() as connection:
             connection.execute(sa.update(jobs_table).values(lease_until=now().replace(year=2020)))
-        self.services[sweeper].leases.recover()
+        self.services[sweeper].recovery.recover()
 
     @rule(job_id=jobs_made)
     def cancel(self, job_id: str) -> None:

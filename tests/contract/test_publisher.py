@@ -1,9 +1,9 @@
-"""Wake-ups through a real RabbitMQ for jobs in a real PostgreSQL: each gets there, whatever the broker does."""
+"""Wake-ups through a real RabbitMQ for jobs in a real PostgreSQL: they get there, whatever the broker does."""
 
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import timedelta
 from typing import Any, Literal
 
@@ -32,6 +32,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.postgres, pytest.mark.rabbitmq]
 #: Two seconds for the confirmation and a shared machine's due; without a bound it would be the heartbeat's, and more.
 FROZEN_SECONDS_MAX = 10.0
 CLOSE_SECONDS_MAX = 20.0
+WAKE_UPS_AT_ONCE = 16
 StartPublisher = Callable[[], Publisher]
 
 
@@ -100,7 +101,7 @@ def delete_queues(server: RabbitMQServer, settings: Settings) -> None:
 
 def take_all(server: RabbitMQServer, queue: str, found: list[str]) -> list[str]:
     """The ids of the jobs whose messages have arrived in the queue by now, after those found before."""
-    with channel_of(server) as channel:
+    with channel_of(server) as channel, suppress(amqp.exceptions.NotFound):  # not declared yet
         while (message := channel.basic_get(queue, no_ack=True)) is not None:
             [job_id], _named, _more = json.loads(message.body)
             found.append(job_id)
@@ -139,18 +140,32 @@ def failures() -> float:
     return REGISTRY.get_sample_value("mlp_jobs_publish_failures_total") or 0.0
 
 
-def test_accepted_jobs_are_published_once_and_marked(
-    database: Database, jobs: JobService, publisher: Publisher, rabbitmq_server: RabbitMQServer
+def test_a_few_messages_wake_workers_for_many_jobs(
+    jobs: JobService, publisher: Publisher, rabbitmq_server: RabbitMQServer
+) -> None:
+    [first] = submit(jobs, 1)
+    until(lambda: publisher_has_declared(rabbitmq_server, "mlp.default", publisher, first))
+    rabbitmq_server.purge("mlp.default")
+
+    publisher.publish_soon(accepted := submit(jobs, 500))
+
+    found: list[str] = []
+    until(lambda: len(take_all(rabbitmq_server, "mlp.default", found)) >= WAKE_UPS_AT_ONCE)
+    assert set(found) <= {first.id, *ids_of(accepted)}
+    assert len(found) <= WAKE_UPS_AT_ONCE + 1
+    assert publisher.trouble is None
+
+
+def test_single_jobs_are_published_each(
+    jobs: JobService, publisher: Publisher, rabbitmq_server: RabbitMQServer
 ) -> None:
     jobs.notices.on_queued(publisher.publish_soon)
 
-    accepted = submit(jobs, 50)
+    accepted = [job for _ in range(5) for job in submit(jobs, 1)]
 
-    until(lambda: unpublished(database) == 0)
     found: list[str] = []
-    until(lambda: len(take_all(rabbitmq_server, "mlp.default", found)) >= 50)
+    until(lambda: len(take_all(rabbitmq_server, "mlp.default", found)) >= 5)
     assert sorted(found) == ids_of(accepted)
-    assert publisher.trouble is None
 
 
 @pytest.mark.parametrize(
@@ -199,8 +214,8 @@ def test_jobs_accepted_without_a_broker_are_published_when_it_is_back(
     make_older(database)
     sweep_until_all_are_published(database, publisher)
     found: list[str] = []
-    until(lambda: len(take_all(rabbitmq_server, "mlp.default", found)) >= 20)
-    assert sorted(found) == ids_of(accepted)
+    until(lambda: take_all(rabbitmq_server, "mlp.default", found) != [])
+    assert set(found) <= set(ids_of(accepted))
     assert publisher.trouble is None
 
 
@@ -228,7 +243,7 @@ def test_sweep_leaves_young_jobs_to_their_own_wake_ups(
     assert publisher.sweep() == 0
 
 
-def test_two_sweeps_at_once_publish_nothing_twice(
+def test_two_sweeps_at_once_make_no_storm(
     database: Database, jobs: JobService, make_publisher: StartPublisher, rabbitmq_server: RabbitMQServer
 ) -> None:
     accepted = submit(jobs, 150)
@@ -238,11 +253,11 @@ def test_two_sweeps_at_once_publish_nothing_twice(
 
     together(2, lambda number: sent.append(publishers[number].sweep()))
 
+    assert unpublished(database) == 0
     found: list[str] = []
-    until(lambda: len(take_all(rabbitmq_server, "mlp.default", found)) >= sum(sent))
-    assert len(found) == sum(sent)
-    assert len(set(found)) == len(found)
-    assert unpublished(database) == len(accepted) - len(found)
+    until(lambda: len(take_all(rabbitmq_server, "mlp.default", found)) >= WAKE_UPS_AT_ONCE)
+    assert len(accepted) <= sum(sent) <= 2 * len(accepted)
+    assert len(found) <= 2 * WAKE_UPS_AT_ONCE
 
 
 def test_jobs_of_a_paused_queue_wait_for_its_end(

@@ -102,6 +102,21 @@ def test_labels_from_a_csv_become_what_the_page_shows(own_model: str, terminal: 
     assert "2026-03-01" in printed
 
 
+def test_batch_files_are_answered_as_the_page_shows(own_model: str, terminal: Terminal) -> None:
+    (shown,) = [
+        block.text
+        for block in blocks_of(page("howto/batch-files"))
+        if block.language == "text" and block.text.startswith("answers.csv:")
+    ]
+
+    printed = terminal.follow(blocks_of(page("howto/batch-files")))
+
+    assert set(shown.splitlines()[1:]) <= set(printed.splitlines())
+    assert re.search(r"^answers\.csv: 4 rows by version \d+ of churn, \d+ rows/s$", printed, re.MULTILINE)
+    assert "line,customer_id,label," in printed
+    assert printed.endswith("\n4 1\n")
+
+
 def test_calls_of_the_page_are_those_that_the_command_prints(own_model: str, terminal: Terminal) -> None:
     printed = {
         language: terminal.paste(f"mlp models show churn --call {word}")

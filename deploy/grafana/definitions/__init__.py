@@ -10,5 +10,6 @@ DASHBOARDS: tuple[Dashboard, ...] = (SERVICE, QUEUE_AND_WORKERS, MODELS, INFRAST
 
 #: Metrics of the code that no panel shows, each with the reason; a test holds both lists together.
 UNSHOWN_METRICS: dict[str, str] = {
+    "mlp_batch_rows_total": "of use for one file at a time, whose progress and bad rows mlp batch show tells",
     "mlp_start_time_seconds": "a moment, not a course: the alert ReplicaRestarting counts its changes",
 }

@@ -177,6 +177,17 @@ _THREADS = Panel(
     may_be_empty=QUIET,
     no_value="none",
 )
+_WEBHOOKS = Panel(
+    "Webhooks",
+    "Calls at a job's end, by outcome, and those that have still to be made, of unfinished jobs too. `repeated` for "
+    "long: a receiver is away or answers with errors, which `mlp jobs show ID` tells; after a day it is `failed`.",
+    (
+        Prometheus(rate("mlp_webhooks_total", by="outcome"), "{{outcome}} a second"),
+        Prometheus("max(mlp_webhooks_open)", "open"),
+    ),
+    may_be_empty="no job has a webhook",
+    no_value="none",
+)
 
 _TAKERS = Panel(
     "Workers by queue",
@@ -284,7 +295,7 @@ QUEUE_AND_WORKERS = Dashboard(
     (
         Row("At a glance", (_WAITING, _OLDEST, _WORKERS, _UNPUBLISHED, _FAILED_SHARE, _UNTAKEN)),
         Row("Queue", (_DEPTH, _AGE, _FLOW, _WAIT, _RUN, _RUN_BY_KIND)),
-        Row("Troubles", (_AGAIN, _PUBLISHED, _THREADS, _FAILED_JOBS, _REASONS)),
+        Row("Troubles", (_AGAIN, _PUBLISHED, _THREADS, _FAILED_JOBS, _REASONS, _WEBHOOKS)),
         Row("Workers", (_TAKERS, _WORKER_TABLE, _PAUSES)),
         Row("RabbitMQ", (_AT_BROKER, _CONSUMERS)),
     ),

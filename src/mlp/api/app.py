@@ -13,6 +13,7 @@ from mlp.api import documentation, examination_routes, health
 from mlp.api.errors import add_error_answers
 from mlp.api.hot_door import HotDoor
 from mlp.api.middleware import RequestMiddleware
+from mlp.batches import routes as batches
 from mlp.feedback import routes as feedback
 from mlp.inference import protocol_routes
 from mlp.inference import routes as inference
@@ -28,6 +29,7 @@ ROUTERS: list[APIRouter] = [
     registry.router,
     inference.router,
     jobs.router,
+    batches.router,
     fleet_routes.router,
     feedback.router,
     monitoring.router,

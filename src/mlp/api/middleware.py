@@ -24,6 +24,7 @@ from mlp.observability.metrics import counter, histogram
 _log = logging.getLogger(__name__)
 _REQUEST_ID = re.compile(rb"[\x21-\x7e]{1,128}")
 _UPLOAD = re.compile(r"/v1/models/[^/]+/versions/?")
+_BATCH_FILE = re.compile(r"/v1/models/[^/]+/(versions/[^/]+/)?batches/?")
 #: Bodies of everything that is neither a prediction, nor feedback, nor an upload are small documents.
 DOCUMENT_BYTES_MAX = 1 << 20
 
@@ -97,8 +98,10 @@ class RequestMiddleware:
 
     def _limit_bytes(self, scope: Scope) -> int:
         path: str = scope["path"]
-        if path.endswith(("/predict", "/infer", "/jobs")) or path == "/v1/feedback":
+        if path.endswith(("/predict", "/infer", "/jobs", "/jobs/bulk")) or path == "/v1/feedback":
             return self._settings.body_bytes_max
+        if _BATCH_FILE.fullmatch(path):
+            return self._settings.batch_file_bytes_max
         return self._settings.upload_bytes_max if _UPLOAD.fullmatch(path) else DOCUMENT_BYTES_MAX
 
 

@@ -25,6 +25,11 @@ PROBLEM_ANSWER = {"description": "A problem (RFC 9457)", "content": {"applicatio
 _ANY_ROW = {"oneOf": [{"type": "object"}, {"type": "array"}]}
 _NAME = {"name": "model", "in": "path", "required": True, "schema": {"type": "string"}}
 _VERSION = {"name": "version", "in": "path", "required": True, "schema": {"type": "string"}}
+_CONDITIONS: list[dict[str, Any]] = [
+    {"name": "webhook", "in": "query", "schema": {"type": "string", "format": "uri", "maxLength": 2000}},
+    {"name": "expires_seconds", "in": "query", "schema": {"type": "number", "exclusiveMinimum": 0}},
+]
+_BULK_ANSWER = {"202": {"description": "The jobs, in the order of the request"}}
 
 
 def hot_paths() -> dict[str, Any]:
@@ -36,7 +41,11 @@ def hot_paths() -> dict[str, Any]:
         ("/v1/models/{model}/versions/{version}", [_NAME, _VERSION]),
     ):
         paths[f"{prefix}/predict"] = _post("Answer rows", "inference", parameters, rows, {"200": _answer({})})
-        paths[f"{prefix}/jobs"] = _post("Queue rows", "jobs", parameters, rows, {"202": {"description": "The job"}})
+        asked = [*parameters, *_CONDITIONS]
+        paths[f"{prefix}/jobs"] = _post("Queue rows", "jobs", asked, rows, {"202": {"description": "The job"}})
+        paths[f"{prefix}/jobs/bulk"] = _post(
+            "Queue many jobs at once, all of them or none", "jobs", asked, _bulk_body(rows), _BULK_ANSWER
+        )
         paths[f"{prefix.replace('/v1', '/v2')}/infer"] = _post(
             "Answer tensors (Open Inference Protocol)",
             "open inference protocol",
@@ -122,7 +131,18 @@ def _rows_body(row: dict[str, Any]) -> dict[str, Any]:
             },
             "at": {"type": ["string", "null"], "format": "date-time"},
             "priority": {"enum": ["high", "default", "low", None]},
+            "webhook": {"type": ["string", "null"], "format": "uri"},
+            "expires_seconds": {"type": ["number", "null"], "exclusiveMinimum": 0},
         },
+    }
+
+
+def _bulk_body(rows: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "required": ["jobs"],
+        "additionalProperties": False,
+        "properties": {"jobs": {"type": "array", "minItems": 1, "items": rows}},
     }
 
 

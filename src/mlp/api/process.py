@@ -55,6 +55,11 @@ class _Server(uvicorn.Server):
         loop, stop = self._loop, super().handle_exit
         loop.call_soon_threadsafe(loop.call_later, drain_seconds, stop, sig, frame)
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # Before the wait for the requests under way: those that wait for a job's end are among them.
+        self._stack.jobs.stop_waiting()
+        await super().shutdown(sockets)
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         self._loop = asyncio.get_running_loop()
         await super().startup(sockets)

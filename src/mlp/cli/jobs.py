@@ -16,6 +16,7 @@ from mlp.cli.arguments import (
     ModelArgument,
     RowsArgument,
 )
+from mlp.cli.many_jobs import JobFilter, check_one_or_many, do_to_all
 from mlp.cli.output import Column, Output, compact_json, count, moment, number, span
 from mlp.cli.session import Session
 from mlp.clock import now
@@ -23,7 +24,7 @@ from mlp.errors import DeadlineExceeded
 
 if TYPE_CHECKING:
     from mlp.client import Client
-    from mlp.client.results import Job, JobState
+    from mlp.client.results import Job, JobState, JobWebhook
 
 #: Of a result this much is shown in the text form: a prediction or two.
 RESULT_CHARACTERS_SHOWN = 400
@@ -33,6 +34,23 @@ WaitOption = Annotated[
     float,
     typer.Option("--wait", min=0, metavar="SECONDS", help="Seconds to wait for its end at most.", show_default=False),
 ]
+
+
+OneJobArgument = Annotated[
+    str | None, typer.Argument(metavar="ID", help="The job; or many, by the options.", show_default=False)
+]
+OfModelOption = Annotated[
+    str | None, typer.Option("--model", metavar="NAME", help="Only of this model.", show_default=False)
+]
+OfKindOption = Annotated[
+    str | None,
+    typer.Option("--kind", metavar="KIND", help="Only of this kind, such as registry.accept.", show_default=False),
+]
+SinceOption = Annotated[
+    str | None,
+    typer.Option("--since", metavar="TIME", help="Only made since then: 2026-03-01T12:00:00Z.", show_default=False),
+]
+SureOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
 class Priority(StrEnum):
@@ -53,6 +71,20 @@ class State(StrEnum):
     CANCELLED = "cancelled"
 
 
+class WaitingState(StrEnum):
+    """Where a job is that can be cancelled."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+
+
+class EndedState(StrEnum):
+    """Where a job is that can be done again."""
+
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
 def submit(
     session: Session,
     name: ModelArgument,
@@ -62,6 +94,13 @@ def submit(
     priority: Annotated[Priority | None, typer.Option(help="Before or after others.", show_default=False)] = None,
     idempotency_key: Annotated[
         str | None, typer.Option(metavar="KEY", help="Submitted twice with it, still one job.", show_default=False)
+    ] = None,
+    webhook: Annotated[
+        str | None, typer.Option(metavar="URL", help="Called by the server at the job's end.", show_default=False)
+    ] = None,
+    expires_seconds: Annotated[
+        float | None,
+        typer.Option("--expires", metavar="SECONDS", help="Fail it if it has not begun by then.", show_default=False),
     ] = None,
     row_format: FormatOption = None,
     delimiter: DelimiterOption = None,
@@ -90,6 +129,8 @@ def submit(
                 at=at,
                 priority=None if priority is None else priority.value,
                 idempotency_key=idempotency_key,
+                webhook=webhook,
+                expires_seconds=expires_seconds,
             )
         if wait_seconds > 0:
             job = _after_wait(session.output, client, job.id, wait_seconds)
@@ -100,14 +141,10 @@ def submit(
 
 def list_jobs(
     session: Session,
-    model: Annotated[str | None, typer.Option(metavar="NAME", help="Only of this model.", show_default=False)] = None,
+    model: OfModelOption = None,
     state: Annotated[State | None, typer.Option(help="Only in this state.", show_default=False)] = None,
-    kind: Annotated[
-        str | None, typer.Option(metavar="KIND", help="Only of this kind, such as registry.accept.", show_default=False)
-    ] = None,
-    since: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Only made since then: 2026-03-01T12:00:00Z.", show_default=False)
-    ] = None,
+    kind: OfKindOption = None,
+    since: SinceOption = None,
     limit: Annotated[int, typer.Option(metavar="COUNT", help="At most so many.", min=1)] = 50,
 ) -> None:
     """List jobs, the newest first."""
@@ -133,30 +170,96 @@ def print_jobs(output: Output, jobs: Sequence["Job"]) -> None:
     output.table([Column("id"), Column("work", is_folded=True), Column("state"), number("age")], rows)
 
 
-def show(session: Session, job_id: JobArgument, wait_seconds: WaitOption = 0) -> None:
+def show(
+    session: Session,
+    job_id: JobArgument,
+    wait_seconds: WaitOption = 0,
+    is_followed: Annotated[
+        bool, typer.Option("--follow", help="Print a line at each change, until it has ended.")
+    ] = False,
+) -> None:
     """Show a job: its state, its progress, its result or its error."""
+    if is_followed and wait_seconds > 0:
+        raise typer.BadParameter("--follow waits for the end: leave --wait out")
     with session.client() as client:
-        if wait_seconds > 0:
+        if is_followed:
+            job = _followed(session.output, client, job_id)
+        elif wait_seconds > 0:
             job = _after_wait(session.output, client, job_id, wait_seconds)
         else:
             job = client.jobs.show(job_id)
-    _print_job(session.output, job, was_awaited=wait_seconds > 0)
+    _print_job(session.output, job, was_awaited=is_followed or wait_seconds > 0)
 
 
-def cancel(session: Session, job_id: JobArgument) -> None:
-    """Cancel a job that has not ended."""
+def _followed(output: Output, client: "Client", job_id: str) -> "Job":
+    """The job once it has ended; each change before that is told on standard error."""
+    job = None
+    for job in client.jobs.events(job_id):
+        if not job.is_finished:
+            output.note(f"{job.state} {_progress_text(job)}".strip())
+    assert job is not None  # the stream ends with the job's end, or raises
+    return job
+
+
+def cancel(
+    session: Session,
+    job_id: OneJobArgument = None,
+    model: OfModelOption = None,
+    state: Annotated[
+        WaitingState | None, typer.Option(help="Only in this state; queued, unless said.", show_default=False)
+    ] = None,
+    kind: OfKindOption = None,
+    since: SinceOption = None,
+    is_sure: SureOption = False,
+) -> None:
+    """Cancel a job that has not ended, or many.
+
+    One that runs is asked to stop. Before many are cancelled it asks.
+    """
+    check_one_or_many(job_id, {"model": model, "state": state, "kind": kind, "since": since})
+    if job_id is None:
+        wanted = JobFilter(model, (state or WaitingState.QUEUED).value, kind, since)
+        do_to_all(
+            session, wanted, "Cancel", "cancelled", lambda client, job: client.jobs.cancel(job.id), is_sure=is_sure
+        )
+        return
     with session.client() as client:
         job = client.jobs.cancel(job_id)
     _print_job(session.output, job)
 
 
-def retry(session: Session, job_id: JobArgument, wait_seconds: WaitOption = 0) -> None:
-    """Do a failed or cancelled job again, as a new job."""
+def retry(
+    session: Session,
+    job_id: OneJobArgument = None,
+    model: OfModelOption = None,
+    state: Annotated[
+        EndedState | None, typer.Option(help="Only in this state; failed, unless said.", show_default=False)
+    ] = None,
+    kind: OfKindOption = None,
+    since: SinceOption = None,
+    is_sure: SureOption = False,
+    wait_seconds: WaitOption = 0,
+) -> None:
+    """Do failed or cancelled jobs again, as new ones.
+
+    Before many are it asks; each of them is done again once, however often the command is run.
+    """
+    check_one_or_many(job_id, {"model": model, "state": state, "kind": kind, "since": since})
+    if job_id is None:
+        if wait_seconds > 0:
+            raise typer.BadParameter("--wait is for one job")
+        wanted = JobFilter(model, (state or EndedState.FAILED).value, kind, since)
+        do_to_all(session, wanted, "Retry", "retried", _retry_once, is_sure=is_sure)
+        return
     with session.client() as client:
         job = client.jobs.retry(job_id)
         if wait_seconds > 0:
             job = _after_wait(session.output, client, job.id, wait_seconds)
     _print_job(session.output, job, was_awaited=wait_seconds > 0)
+
+
+def _retry_once(client: "Client", job: "Job") -> "Job":
+    return client.jobs.retry(job.id, idempotency_key=f"retry/{job.id}")
 
 
 def _after_wait(output: Output, client: "Client", job_id: str, wait_seconds: float) -> "Job":
@@ -192,13 +295,27 @@ def _facts(job: "Job") -> list[tuple[str, str]]:
     if job.started_at is not None and job.finished_at is not None:
         facts.append(("took", span((job.finished_at - job.started_at).total_seconds())))
     if job.progress is not None:
-        total = "" if job.progress.total is None else f" of {count(job.progress.total)}"
-        facts.append(("progress", f"{count(job.progress.done)}{total} {job.progress.message}".strip()))
+        facts.append(("progress", _progress_text(job)))
     if job.error is not None:
         facts.append(("error", job.error.detail))
     if job.result is not None:
         facts.append(("result", _shortened(compact_json(job.result))))
+    if job.webhook is not None:
+        facts.append(("webhook", _webhook_text(job.webhook)))
     return facts
+
+
+def _progress_text(job: "Job") -> str:
+    if job.progress is None:
+        return ""
+    total = "" if job.progress.total is None else f" of {count(job.progress.total)}"
+    return f"{count(job.progress.done)}{total} {job.progress.message}".strip()
+
+
+def _webhook_text(webhook: "JobWebhook") -> str:
+    why = "" if webhook.last_error is None else f": {webhook.last_error}"
+    calls = "1 call" if webhook.attempt == 1 else f"{count(webhook.attempt)} calls"
+    return f"{webhook.state} after {calls} of {webhook.url}{why}"
 
 
 def _shortened(text: str) -> str:

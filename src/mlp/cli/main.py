@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 from mlp.cli import (
     alerts,
     aliases,
+    batch,
     database,
     demo,
     deployment,
@@ -69,6 +70,16 @@ COMMANDS: dict[str, CommandFunction | Noun] = {
             "show": jobs.show,
             "cancel": jobs.cancel,
             "retry": jobs.retry,
+        },
+    ),
+    "batch": Noun(
+        "Predict whole files: run, list, show, result, cancel.",
+        {
+            "run": batch.run,
+            "list": batch.list_batches,
+            "show": batch.show,
+            "result": batch.result,
+            "cancel": batch.cancel,
         },
     ),
     "feedback": feedback.feedback,

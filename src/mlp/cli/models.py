@@ -1,7 +1,6 @@
 """``mlp models``: registers versions, shows them, moves aliases and traffic, removes."""
 
 import shlex
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from enum import StrEnum
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mlp.cli.arguments import ModelArgument
+from mlp.cli.confirmation import is_confirmed
 from mlp.cli.session import Session
 from mlp.errors import BadInput
 
@@ -233,16 +233,10 @@ def remove(
     what = f"{name} with all its versions" if version is None else f"version {version} of {name}"
     with session.client() as client:
         client.models.show(name)  # an unknown name is said before the question
-        if not is_sure and not _is_confirmed(f"Remove {what} for good?"):
+        if not is_sure and not is_confirmed(f"Remove {what} for good?"):
             raise typer.Exit(1)
         client.models.remove(name, version)
     if session.output.is_json:
         session.output.json({"model": name, "version": version, "removed": True})
     else:
         session.output.line(f"removed {what}")
-
-
-def _is_confirmed(question: str) -> bool:
-    if not sys.stdin.isatty():
-        raise BadInput("nobody can be asked here: add --yes")
-    return typer.confirm(question, err=True)

@@ -18,6 +18,7 @@ from typing import Any, cast
 import msgspec
 import typer
 
+from mlp.cells import likely_delimiter
 from mlp.cli.formats import RowFormat
 from mlp.errors import BadInput
 
@@ -79,9 +80,7 @@ class RowFile:
 
 def delimiter_hint(names: Sequence[str]) -> str:
     """What a message adds where a line of titles was cut at the wrong character; empty where it seems right."""
-    if len(names) != 1:
-        return ""
-    likely = next((character for character in ";\t|" if character in names[0]), None)
+    likely = likely_delimiter(names)
     return {None: "", "\t": ": add --delimiter $'\\t'"}.get(likely, f": add --delimiter '{likely}'")
 
 

@@ -1,7 +1,8 @@
 """The typed Python client of the HTTP API, and the capture of models and code from notebooks and scripts."""
 
+from mlp.client.batches import Batch, BatchesClient
 from mlp.client.client import DEFAULT_URL, Client
-from mlp.client.jobs import JobsClient
+from mlp.client.jobs import JobRequest, JobsClient
 from mlp.client.models import ModelsClient
 from mlp.client.reports import Drift, DriftReference, DriftWindow, FeatureDrift, Quality, QualityWindow
 from mlp.client.results import (
@@ -19,6 +20,7 @@ from mlp.client.results import (
     Job,
     JobError,
     JobProgress,
+    JobWebhook,
     Label,
     LabelRefusal,
     Model,
@@ -35,6 +37,8 @@ __all__ = [
     "DEFAULT_URL",
     "AliasMove",
     "Answer",
+    "Batch",
+    "BatchesClient",
     "Canary",
     "Client",
     "ComponentState",
@@ -53,6 +57,8 @@ __all__ = [
     "Job",
     "JobError",
     "JobProgress",
+    "JobRequest",
+    "JobWebhook",
     "JobsClient",
     "Label",
     "LabelRefusal",

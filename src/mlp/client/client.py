@@ -1,5 +1,5 @@
-"""The Python client: predictions, labels, and what the monitor knows; ``models``, ``jobs``, ``workers`` and
-``queues`` for the rest."""
+"""The Python client: predictions, labels, and what the monitor knows; ``models``, ``jobs``, ``batches``, ``workers``
+and ``queues`` for the rest."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -7,6 +7,7 @@ from itertools import islice
 from types import TracebackType
 from typing import Any, Literal
 
+from mlp.client.batches import BatchesClient
 from mlp.client.examination import Examination
 from mlp.client.exchange import Exchange, Moment, decoded, moment_text, path_of
 from mlp.client.fleet import QueuesClient, WorkersClient
@@ -59,6 +60,7 @@ class Client:
         self._exchange = Exchange(transport, api_key, timeout_seconds)
         self.jobs = JobsClient(self._exchange)
         self.models = ModelsClient(self._exchange, self.jobs)
+        self.batches = BatchesClient(self._exchange, self.models)
         self.workers = WorkersClient(self._exchange)
         self.queues = QueuesClient(self._exchange)
 

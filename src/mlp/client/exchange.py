@@ -10,7 +10,8 @@ from urllib.parse import quote
 
 import msgspec
 
-from mlp.client.transport import Body, Response, Transport
+from mlp.client.event_stream import Event, events_in
+from mlp.client.transport import Body, Response, StreamingTransport, Transport
 from mlp.clock import to_rfc3339
 from mlp.errors import BadInput, MLPError, Unavailable, all_error_classes
 
@@ -88,6 +89,29 @@ class Exchange:
         if response.status not in statuses:
             raise error_of_response(response, f"{method} {self._transport.address}{path}")
         return response
+
+    @property
+    def can_stream(self) -> bool:
+        """Whether an answer can be read while it comes."""
+        return isinstance(self._transport, StreamingTransport)
+
+    def events(self, path: str, last_id: str, timeout_seconds: float) -> Iterator[Event]:
+        """The events of a stream behind the one of that id (empty: all), until the server ends it.
+
+        Raises:
+            mlp.errors.MLPError: What the server said instead.
+        """
+        assert isinstance(self._transport, StreamingTransport)
+        headers = {**self._headers, "Accept": "text/event-stream"}
+        if last_id:
+            headers["Last-Event-ID"] = last_id
+        with self._transport.open(path, headers=headers, timeout_seconds=timeout_seconds) as answer:
+            if answer.status != 200:
+                whole = Response(answer.status, answer.headers, b"".join(answer.chunks))
+                if answer.status == 204:
+                    return
+                raise error_of_response(whole, f"GET {self._transport.address}{path}")
+            yield from events_in(answer.chunks)
 
     def pages(
         self, page_type: type[T], path: str, query: Mapping[str, QueryValue], items_max: int | None

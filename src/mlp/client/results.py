@@ -209,6 +209,24 @@ class JobError:
 
 
 @dataclass(frozen=True, slots=True)
+class JobWebhook:
+    """The call at a job's end.
+
+    Attributes:
+        state: open (still to be called), delivered or failed.
+        attempt: How often it was called.
+        last_status: What the receiver answered last.
+    """
+
+    url: str
+    state: str
+    attempt: int
+    last_status: int | None = None
+    last_error: str | None = None
+    ended_at: AwareTime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """One piece of queued work.
 
@@ -217,6 +235,7 @@ class Job:
         attempt: How often it was begun.
         result: What it returned, once succeeded.
         error: Why it failed, once failed.
+        webhook: The call at its end, where one job is shown that has one.
     """
 
     id: str
@@ -230,6 +249,7 @@ class Job:
     progress: JobProgress | None = None
     result: Any = None
     error: JobError | None = None
+    webhook: JobWebhook | None = None
 
     @property
     def is_finished(self) -> bool:

@@ -4,9 +4,10 @@ Knows bytes, headers and time-outs; what a path or a body means is the business 
 """
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, runtime_checkable
 from urllib.parse import urlencode, urlsplit
 
 import urllib3
@@ -35,6 +36,19 @@ class Response:
     status: int
     headers: Mapping[str, str]
     body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StreamedResponse:
+    """One answer as it comes.
+
+    Attributes:
+        chunks: The body, piece by piece, as the server sends it; of any other answer than a success, too.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    chunks: Iterator[bytes]
 
 
 class Transport(Protocol):
@@ -73,6 +87,23 @@ class Transport(Protocol):
 
     def close(self) -> None:
         """Give back all connections; may be called twice."""
+
+
+@runtime_checkable
+class StreamingTransport(Transport, Protocol):
+    """A transport that can also hand out an answer while it comes; the client does without where it cannot."""
+
+    def open(
+        self, path: str, *, headers: Mapping[str, str], timeout_seconds: float
+    ) -> "AbstractContextManager[StreamedResponse]":
+        """The answer to a GET whose body is read piece by piece; leaving the context ends it.
+
+        Args:
+            timeout_seconds: Longest silence of the server, in its body as well.
+
+        Raises:
+            As send(); reading the body raises the same.
+        """
 
 
 class HTTPTransport:
@@ -115,32 +146,65 @@ class HTTPTransport:
         timeout_seconds: float,
     ) -> Response:
         target = self._url + path + (f"?{urlencode(query)}" if query else "")
-        try:
+        with self._clear_errors(f"{method} {path}", timeout_seconds):
             try:
                 return self._once(method, target, body, headers, timeout_seconds)
             except urllib3.exceptions.ProtocolError:
                 if method != "GET":
                     raise
                 return self._once(method, target, body, headers, timeout_seconds)
+
+    @contextmanager
+    def open(self, path: str, *, headers: Mapping[str, str], timeout_seconds: float) -> Iterator[StreamedResponse]:
+        with self._clear_errors(f"GET {path}", timeout_seconds):
+            answer = self._request("GET", self._url + path, None, headers, timeout_seconds, is_streamed=True)
+        names = {name.lower(): value for name, value in answer.headers.items()}
+        try:
+            yield StreamedResponse(answer.status, names, self._chunks(answer, f"GET {path}", timeout_seconds))
+        finally:
+            # Not given back to the pool: the server may still be sending.
+            answer.close()
+
+    def _chunks(self, answer: urllib3.BaseHTTPResponse, call: str, timeout_seconds: float) -> Iterator[bytes]:
+        with self._clear_errors(call, timeout_seconds):
+            yield from answer.stream()
+
+    @contextmanager
+    def _clear_errors(self, call: str, timeout_seconds: float) -> Iterator[None]:
+        try:
+            yield
         except (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError) as error:
             raise ServerUnreachable(
                 f'no server answers at {self._url}: start one with "mlp serve"', url=self._url
             ) from error
         except urllib3.exceptions.TimeoutError as error:
             raise DeadlineExceeded(
-                f"{self._url} did not answer {method} {path} within {timeout_seconds:g} s; "
+                f"{self._url} did not answer {call} within {timeout_seconds:g} s; "
                 "ask again later, or allow more with timeout_seconds"
             ) from error
         except urllib3.exceptions.HTTPError as error:
             raise Unavailable(
-                f"the connection to {self._url} broke during {method} {path} ({error}); "
+                f"the connection to {self._url} broke during {call} ({error}); "
                 "whether the request was carried out is not known"
             ) from error
 
     def _once(
         self, method: str, target: str, body: Body | None, headers: Mapping[str, str], timeout_seconds: float
     ) -> Response:
-        answer = self._pool.request(
+        answer = self._request(method, target, body, headers, timeout_seconds)
+        return Response(answer.status, {name.lower(): value for name, value in answer.headers.items()}, answer.data)
+
+    def _request(
+        self,
+        method: str,
+        target: str,
+        body: Body | None,
+        headers: Mapping[str, str],
+        timeout_seconds: float,
+        *,
+        is_streamed: bool = False,
+    ) -> urllib3.BaseHTTPResponse:
+        return self._pool.request(
             method,
             target,
             body=body,
@@ -148,8 +212,8 @@ class HTTPTransport:
             timeout=urllib3.Timeout(connect=min(timeout_seconds, _CONNECT_SECONDS_MAX), read=timeout_seconds),
             retries=False,
             redirect=False,
+            preload_content=not is_streamed,
         )
-        return Response(answer.status, {name.lower(): value for name, value in answer.headers.items()}, answer.data)
 
     def close(self) -> None:
         self._pool.clear()

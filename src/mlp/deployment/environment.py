@@ -76,6 +76,15 @@ OPTIONAL: tuple[Group, ...] = (
             Variable("HTTPS_PORT", "443", "Port for HTTPS, with docker-compose.tls.yaml."),
             Variable("API_PORT", "4789", "Port of the API itself."),
             Variable("MLP_API_KEY", "", "Key that every request must carry but health and metrics.", is_secret=True),
+            Variable(
+                "MLP_WEBHOOK_SECRET",
+                "",
+                "Signs the calls at a job's end, whsec_ and 32 letters of Base64; without it jobs have no webhooks.",
+                is_secret=True,
+            ),
+            Variable(
+                "MLP_WEBHOOK_PRIVATE_ADDRESSES", "false", "Let webhooks call private addresses, as in this network."
+            ),
             Variable("ACME_EMAIL", "", "Where Let's Encrypt writes to, with docker-compose.tls.yaml."),
         ),
     ),
@@ -115,6 +124,7 @@ OPTIONAL: tuple[Group, ...] = (
             Variable("MLP_SPOOL_BYTES_MAX", "2147483648", "Disk that the spool of one process may take, bytes."),
             Variable("MLP_LABEL_HORIZON_SECONDS", "86400", "Age at which a prediction's label counts as complete."),
             Variable("MLP_JOBS_QUEUED_MAX", "1000000", "Queued jobs before 429 is answered."),
+            Variable("MLP_JOBS_BULK_MAX", "10000", "Jobs that one request may submit."),
             Variable("MLP_JOB_LEASE_SECONDS", "15", "Time after which a silent worker loses its job."),
             Variable("MLP_JOB_RETENTION_DAYS", "7", "Days that finished jobs and results are kept."),
             Variable("MLP_DATABASE_CONNECTIONS_MAX", "10", "Connections that one process may hold to PostgreSQL."),
@@ -210,6 +220,8 @@ def strong_text(domain: str, bind_address: str, email: str | None = None, draw: 
         f"DOMAIN={domain}",
         f"BIND_ADDRESS={bind_address}",
         f"MLP_API_KEY={draw()}",
+        # 32 letters and digits are Base64 of 24 bytes, the least that a key may have.
+        f"MLP_WEBHOOK_SECRET=whsec_{draw()}",
         "# ACME_EMAIL=" if email is None else f"ACME_EMAIL={email}",
         "",
         f"REDIS_PASS={draw()}",

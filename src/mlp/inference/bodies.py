@@ -19,12 +19,18 @@ from mlp.signature.tensors import TensorReader, rows_of
 
 
 class RowsBody(msgspec.Struct, forbid_unknown_fields=True):
-    """The body of ``POST /v1/models/{m}/predict`` and of a queued job."""
+    """The body of ``POST /v1/models/{m}/predict`` and of a queued job.
+
+    Attributes:
+        webhook: Called when the job has ended; jobs alone have it, as they have priority and expires_seconds.
+    """
 
     rows: list[Any]
     keys: list[str | None] | None = None
     at: str | None = None
     priority: str | None = None
+    webhook: str | None = None
+    expires_seconds: float | None = None
 
 
 class RequestedOutput(msgspec.Struct):
@@ -67,6 +73,20 @@ def decode_rows(body: bytes) -> RowsBody:
         if key is not None and not 0 < len(key) <= KEY_CHARACTERS_MAX:
             raise MalformedBody(f"a key must have 1 to {KEY_CHARACTERS_MAX} characters, got {len(key)}")
     return parsed
+
+
+def without_conditions(body: bytes, parsed: RowsBody) -> bytes:
+    """The body without ``webhook`` and ``expires_seconds``, every other byte of a value as it came.
+
+    They are no part of the question: they are not recorded with it, and a worker of the release before knows neither.
+    """
+    if parsed.webhook is None and parsed.expires_seconds is None:
+        return body
+    members = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    return msgspec.json.encode({name: raw for name, raw in members.items() if name not in _CONDITIONS})
+
+
+_CONDITIONS = frozenset({"webhook", "expires_seconds"})
 
 
 def _bare_rows(body: bytes) -> MalformedBody | None:

@@ -1,10 +1,9 @@
-"""The friendly HTTP of predictions: ask now, ask later, and read back what was recorded.
+"""The friendly HTTP of predictions: ask now, and read back what was recorded.
 
 ``predict`` is a plain Starlette route: the framework's validation and serialisation would cost more than the
 prediction itself. ``describe`` writes its part of the OpenAPI document by hand.
 """
 
-import asyncio
 import time
 from typing import Annotated, Any, cast
 
@@ -12,16 +11,14 @@ import msgspec
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
-from mlp.inference.bodies import decode_rows, event_micros
+from mlp.inference import job_routes
+from mlp.inference.bodies import decode_rows
 from mlp.inference.history import InferenceHistory
-from mlp.inference.questions import check_keys, rows_question
+from mlp.inference.questions import rows_question
 from mlp.inference.schemas import InferenceItem, InferencePage
 from mlp.inference.service import InferenceService, server_timing
-from mlp.inference.tasks import PREDICT, QueuedQuestion
-from mlp.jobs.idempotency import fingerprint, parse_key
-from mlp.jobs.schemas import job_answer
-from mlp.jobs.service import JobService
-from mlp.jobs.states import Priority, priority_named
+from mlp.inference.submissions import check_asked_now
+from mlp.jobs.preferences import parse_preferences
 from mlp.observability.routes import CountedRoute
 from mlp.storage.moments import QueryMoment
 
@@ -37,44 +34,23 @@ def _history(request: Request) -> InferenceHistory:
     return cast("InferenceHistory", request.app.state.stack.history)
 
 
-def _jobs(request: Request) -> JobService:
-    return cast("JobService", request.app.state.stack.jobs)
-
-
 History = Annotated[InferenceHistory, Depends(_history)]
 
 
 async def predict(request: Request) -> Response:
     """Answer the rows of the request, or make a job of them where the caller prefers not to wait."""
     started = time.perf_counter()
-    if "respond-async" in request.headers.get("prefer", ""):
-        return await submit_job(request)
+    preferences = parse_preferences(request.headers.get("prefer"))
+    if preferences.is_async:
+        return await job_routes.predict_later(request, preferences)
     body = await request.body()
     parsed = decode_rows(body)
+    check_asked_now(parsed)
     question = rows_question(request.path_params["model"], request.path_params.get("version"), body, parsed)
     answer = await _inference(request).predict(question)
     content = _encoder.encode(answer.as_document(parsed.keys))
     timing = server_timing(answer.timing, time.perf_counter() - started)
     return Response(content, media_type="application/json", headers={"server-timing": timing})
-
-
-async def submit_job(request: Request) -> Response:
-    """Accept the rows as a job: 202 once the row is committed. Refuses now what could never succeed later."""
-    body = await request.body()
-    parsed = decode_rows(body)
-    event_micros(parsed.at)
-    model, reference = request.path_params["model"], request.path_params.get("version")
-    version = await _inference(request).version(model, reference)
-    check_keys(parsed.keys, len(version.row_reader.read(parsed.rows)))
-    offered = _jobs(request).offer(
-        PREDICT,
-        version.name,
-        _encoder.encode(QueuedQuestion(version.name, reference, body.decode())),
-        priority=Priority.DEFAULT if parsed.priority is None else priority_named(parsed.priority),
-        idempotency_key=parse_key(request.headers.get("idempotency-key")),
-        fingerprint=fingerprint(request.method, request.url.path, body),
-    )
-    return job_answer(await asyncio.wrap_future(offered), status=202)
 
 
 @router.get("/v1/inferences/{inference_id}", response_model=InferenceItem, summary="Show a recorded request")
@@ -101,6 +77,5 @@ def list_inferences(
 HOT_ROUTES = [
     CountedRoute("/v1/models/{model}/predict", predict, methods=["POST"]),
     CountedRoute("/v1/models/{model}/versions/{version}/predict", predict, methods=["POST"]),
-    CountedRoute("/v1/models/{model}/jobs", submit_job, methods=["POST"]),
-    CountedRoute("/v1/models/{model}/versions/{version}/jobs", submit_job, methods=["POST"]),
+    *job_routes.HOT_ROUTES,
 ]

@@ -9,7 +9,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from mlp.clock import new_id, now_micros
 from mlp.config import RecordMode, Settings
@@ -116,6 +116,21 @@ class InferenceService:
         assert loop is not None
         timeout_seconds = self._settings.predict_timeout_seconds + self._settings.acceptance_seconds
         return asyncio.run_coroutine_threadsafe(self.predict(question), loop).result(timeout_seconds)
+
+    def predict_all_blocking(self, questions: Sequence[Question]) -> "list[Answer | Exception]":
+        """For each request its answer or its error; all of them are asked at once, and so share batches."""
+        loop = self._loop
+        assert loop is not None
+        timeout_seconds = self._settings.predict_timeout_seconds + self._settings.acceptance_seconds
+        asked = asyncio.run_coroutine_threadsafe(self._predict_all(questions), loop)
+        return asked.result(timeout_seconds)
+
+    async def _predict_all(self, questions: Sequence[Question]) -> "list[Answer | Exception]":
+        answers = await asyncio.gather(*map(self.predict, questions), return_exceptions=True)
+        for answer in answers:
+            if isinstance(answer, BaseException) and not isinstance(answer, Exception):
+                raise answer
+        return cast("list[Answer | Exception]", answers)
 
     def ensure_loaded(self, wanted: Resolution) -> None:
         """Load the version now; the registry calls it before an alias moves. Blocks.

@@ -3,7 +3,7 @@
 import logging
 import queue
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from datetime import datetime
@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
+from mlp import crash_points
 from mlp.errors import IdempotencyKeyReused, MLPError, TooManyRequests, Unavailable
 from mlp.jobs import metrics, store
 from mlp.jobs.admission import Admission
@@ -50,11 +51,20 @@ class Acceptor:
     the rate of jobs, and a single offer waits for nobody.
     """
 
-    def __init__(self, database: Database, notices: Notices, admission: Admission, *, attempts_max: int) -> None:
+    def __init__(
+        self,
+        database: Database,
+        notices: Notices,
+        admission: Admission,
+        *,
+        attempts_max: int,
+        read_result: Callable[[Job], Job],
+    ) -> None:
         self._database = database
         self._notices = notices
         self._admission = admission
         self._attempts_max = attempts_max
+        self._read_result = read_result
         self._offers: queue.SimpleQueue[_Offer | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -136,6 +146,7 @@ class Acceptor:
         try:
             with self._database.transaction() as connection:
                 verdicts = self._judge(connection, [offer.new_job for offer in group])
+                crash_points.reach("before_accept_commit")
         except Unavailable as error:
             for offer in group:
                 offer.answer.set_exception(_for_offer(error, offer.new_job))
@@ -143,6 +154,7 @@ class Acceptor:
         except Exception as error:
             self._accept_singly(group, error)
             return
+        crash_points.reach("after_accept_commit")
         for offer, verdict in zip(group, verdicts, strict=True):
             if verdict.job is not None:
                 offer.answer.set_result(verdict.job)
@@ -172,8 +184,12 @@ class Acceptor:
         for start in range(0, len(known_before), _GROUP_JOBS_MAX):
             some = known_before[start : start + _GROUP_JOBS_MAX]
             known = store.find_known(connection, some)
-            verdicts.update({new_job.id: _compare(new_job, known) for new_job in some})
+            verdicts.update({new_job.id: self._compare(new_job, known) for new_job in some})
         return [verdicts[new_job.id] for new_job in offered]
+
+    def _compare(self, new_job: NewJob, known: Sequence[store.KnownJob]) -> _Verdict:
+        verdict = _compare(new_job, known)
+        return verdict if verdict.job is None else verdict._replace(job=self._read_result(verdict.job))
 
     def _note(self, verdicts: Sequence[_Verdict]) -> None:
         """After the COMMIT: count the new jobs and wake workers."""

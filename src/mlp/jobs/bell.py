@@ -7,7 +7,7 @@ second later. Nothing waits for Redis, and nothing is kept in it.
 import logging
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -35,11 +35,17 @@ _CLOSE_SECONDS = 5.0
 FINISHED, CANCELLING = "finished", "cancelling"
 
 
-class Notice(msgspec.Struct, frozen=True):
-    """What is said: a kind and the id of a job."""
+class Notice(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is said: a kind, the id of a job, and those of others; a release that knows no others hears the first."""
 
     kind: str
     job_id: str
+    others: tuple[str, ...] = ()
+
+    @property
+    def count(self) -> int:
+        """Of how many jobs it is."""
+        return 1 + len(self.others)
 
 
 class Bell:
@@ -79,9 +85,10 @@ class Bell:
             if thread.is_alive():
                 thread.join(_CLOSE_SECONDS)
 
-    def finished(self, job: Job) -> None:
-        """Say that the job has ended; for Notices.on_finished."""
-        self._say(Notice(FINISHED, job.id))
+    def finished(self, jobs: Sequence[Job]) -> None:
+        """Say that these jobs have ended, in one notice; for Notices.on_finished."""
+        first, *others = [job.id for job in jobs]
+        self._say(Notice(FINISHED, first, tuple(others)))
 
     def cancelling(self, job: Job) -> None:
         """Say that the running job should stop; for Notices.on_cancelling."""
@@ -91,7 +98,7 @@ class Bell:
         try:
             self._notices.put_nowait(notice)
         except queue.Full:
-            metrics.notices.labels(notice.kind, "dropped").inc()
+            metrics.notices.labels(notice.kind, "dropped").inc(notice.count)
 
     def _ring(self) -> None:
         redis = _connect(self._url)
@@ -99,7 +106,7 @@ class Bell:
             notice = self._notices.get()
             if notice is not None:
                 outcome = "sent" if self._send(redis, notice) else "lost"
-                metrics.notices.labels(notice.kind, outcome).inc()
+                metrics.notices.labels(notice.kind, outcome).inc(notice.count)
             # Where the queue was full, close() could not put its word into it.
             if notice is None or (self._stopping.is_set() and self._notices.empty()):
                 redis.close()
@@ -117,7 +124,7 @@ class Bell:
                     if late is None:
                         self._notices.put_nowait(None)
                         break
-                    metrics.notices.labels(late.kind, "lost").inc()
+                    metrics.notices.labels(late.kind, "lost").inc(late.count)
             return False
         return True
 
@@ -158,8 +165,9 @@ class Bell:
             return  # of a later release, which says what this one does not know
         hear = self._heard.get(notice.kind)
         if hear is not None:
-            metrics.notices.labels(notice.kind, "heard").inc()
-            hear(notice.job_id)
+            metrics.notices.labels(notice.kind, "heard").inc(notice.count)
+            for job_id in (notice.job_id, *notice.others):
+                hear(job_id)
 
     def _note_away(self, error: Exception) -> None:
         if not self._is_away and not self._stopping.is_set():

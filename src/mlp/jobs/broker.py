@@ -90,7 +90,9 @@ def _task_settings() -> dict[str, Any]:
 
 
 def _worker_settings(settings: Settings) -> dict[str, Any]:
+    memory_kib_max = settings.worker_memory_bytes_max // 1024
     return {
+        "worker_max_memory_per_child": memory_kib_max or None,
         "worker_pool": "prefork",
         "worker_consumer": "mlp.worker.consumer:Consumer",
         "worker_concurrency": settings.worker_processes,

@@ -67,6 +67,7 @@ class Job:
         attempt: How often it was begun; an attempt that a stopping worker gave back does not count.
         started_at: When the latest attempt began.
         result: JSON, once succeeded; None in lists, which leave results out.
+        result_digest: SHA-256 of a result that is kept as a file; ``result`` is empty until it is read.
         error: Why it failed; while it waits for another attempt, why the last one failed.
     """
 
@@ -87,6 +88,7 @@ class Job:
     error: JobError | None = None
     reply_to: str | None = None
     tenant: str = "default"
+    result_digest: str | None = None
 
     @property
     def is_final(self) -> bool:
@@ -99,8 +101,10 @@ class Claim:
     """One attempt at a job: this worker's until the lease ends.
 
     Attributes:
+        job: The job as the claim left it.
         lease_token: Fences every write of the attempt: a row with another token is not touched.
         wait_seconds: From acceptance to the start of this attempt, both by the database's clock.
+        seconds_max: How long the attempt may take.
     """
 
     id: str
@@ -111,3 +115,17 @@ class Claim:
     attempts_max: int
     lease_token: str
     wait_seconds: float
+    seconds_max: float
+    job: Job
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How an attempt ends its job; a result that is kept as a file has its digest."""
+
+    claim: Claim
+    state: JobState
+    result: bytes | None = None
+    error: JobError | None = None
+    progress: Progress | None = None
+    digest: str | None = None

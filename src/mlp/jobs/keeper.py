@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from collections.abc import Callable, Sequence
 
 from mlp.clock import monotonic
 from mlp.jobs.job import Job
@@ -13,17 +14,25 @@ _log = logging.getLogger(__name__)
 
 #: How often new progress is written; a person looks about as often.
 _TICK_SECONDS_MAX = 1.0
+#: How long an attempt may take to stop once its time is over.
+_STOPPING_SECONDS = 5.0
 _CLOSE_SECONDS = 10.0
 
 
 class Keeper:
     """The contexts of the attempts under way, and the thread that looks after them.
 
+    An attempt whose time is over is told to stop; what has not done so a few seconds later is given up by its owner.
+
+    Args:
+        on_overdue: Gives up attempts that do not stop, from the keeper's thread; called once for each.
+
     A lease is made longer when a third of it has passed: two renewals may fail before it is lost.
     """
 
-    def __init__(self, leases: Leases) -> None:
+    def __init__(self, leases: Leases, on_overdue: Callable[[Sequence[JobContext]], object]) -> None:
         self._leases = leases
+        self._on_overdue = on_overdue
         self._lock = threading.Lock()
         self._contexts: dict[str, JobContext] = {}
         self._renewed_at = monotonic()
@@ -71,6 +80,23 @@ class Keeper:
             progress = context.take_new_progress()
             if progress is not None:
                 self._leases.show_progress(context.claim, progress)
+        self._stop_overdue()
+
+    def _stop_overdue(self) -> None:
+        overdue = [context for context in self.under_way() if context.overdue_seconds > 0]
+        for context in overdue:
+            context.stop(StopReason.TIMED_OUT)
+        stuck = [context for context in overdue if context.overdue_seconds > _STOPPING_SECONDS]
+        for context in stuck:
+            _log.error(
+                "an attempt at %s does not stop after its time of %g s and is given up",
+                context.claim.kind,
+                context.claim.seconds_max,
+                extra={"job_id": context.job_id},
+            )
+            self.remove(context)
+        if stuck:
+            self._on_overdue(stuck)
 
     def _renew(self) -> None:
         # Read before the renewal: a lease counts from the moment of the statement at the latest.

@@ -5,25 +5,29 @@ Every write of an attempt is fenced by its lease token: whoever has lost the lea
 
 import logging
 import os
+import random
 import socket
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
 
-import sqlalchemy as sa
-
+from mlp import crash_points
 from mlp.clock import new_id
-from mlp.jobs import metrics, store
-from mlp.jobs.job import Claim, Job, JobError, Progress
+from mlp.errors import DatabaseUnavailable, Unavailable
+from mlp.jobs import claim_store, finish_store, metrics, store
+from mlp.jobs.claim_store import Allowance, Lease, Wanted
+from mlp.jobs.job import Claim, Ending, Job, JobError, Progress
+from mlp.jobs.large_results import LargeResults
 from mlp.jobs.notices import Notices
+from mlp.jobs.owner_lock import OwnerLock
+from mlp.jobs.retry import backoff_seconds
 from mlp.jobs.states import JobState
 from mlp.storage.database import Database
 
 _log = logging.getLogger(__name__)
 
-#: Rows that one sweep's transaction locks at most: it stays short after an outage, too.
-_RECOVERED_MAX = 500
+#: Longest wait for the lock at the start; after that its thread goes on trying, and nothing is claimed.
+_LOCK_SECONDS = 5.0
 
 
 class Leases:
@@ -31,16 +35,39 @@ class Leases:
 
     Args:
         lease_seconds: How long an attempt that is not renewed stays this process's.
+        large_results: Where results go that are too large for a row; None: into the row.
     """
 
-    def __init__(self, database: Database, notices: Notices, *, lease_seconds: float) -> None:
-        self.worker_id = f"{socket.gethostname()[:60]}:{os.getpid()}:{new_id()[-12:]}"
+    def __init__(
+        self,
+        database: Database,
+        notices: Notices,
+        *,
+        lease_seconds: float,
+        large_results: LargeResults | None = None,
+    ) -> None:
+        self.worker_id = ":".join(_name_parts())
         self.lease_seconds = lease_seconds
         self._database = database
         self._notices = notices
+        self._large_results = LargeResults(database, None) if large_results is None else large_results
         self._lock = threading.Lock()
         self._held: dict[tuple[str, str], Claim] = {}
         self._ending: set[tuple[str, str]] = set()
+        self._owner_lock: OwnerLock | None = None
+
+    def start(self) -> None:
+        """Show this process alive from now on, where the database can: what it claims is freed by its death at once."""
+        if not self._database.is_sqlite:
+            # A slash says that this owner holds a lock; recovery_store.py looks for it.
+            self.worker_id = "/".join(_name_parts())
+            self._owner_lock = OwnerLock(self._database, self.worker_id)
+            self._owner_lock.start(_LOCK_SECONDS)
+
+    def close(self) -> None:
+        """Show it alive no longer; nothing is claimed any more."""
+        if self._owner_lock is not None:
+            self._owner_lock.close()
 
     def claim(
         self,
@@ -52,24 +79,32 @@ class Leases:
         job_id: str | None = None,
     ) -> list[Claim]:
         """Attempts that are now this process's, at most ``limit``; see store.claim()."""
-        with self._database.transaction() as connection:
-            claims = store.claim(
-                connection,
-                self.worker_id,
-                new_id(),
-                self.lease_seconds,
-                limit=limit,
-                kinds=kinds,
-                queues=queues,
-                broker_queues=broker_queues,
-                job_id=job_id,
-            )
+        wanted = Wanted(kinds, queues, broker_queues, job_id)
+        with self._database.transaction(is_durable=False) as connection:
+            claims = claim_store.claim(connection, wanted, self._new_lease(), limit=limit)
+        self._note_claimed(claims)
+        return claims
+
+    def claim_group(self, wanted: Wanted, allowance: Allowance) -> list[Claim]:
+        """The attempt that is next, and those that go with it; see claim_store.claim_group()."""
+        with self._database.transaction(is_durable=False) as connection:
+            claims = claim_store.claim_group(connection, wanted, self._new_lease(), allowance)
+        self._note_claimed(claims)
+        return claims
+
+    def _new_lease(self) -> Lease:
+        if self._owner_lock is not None and not self._owner_lock.is_held:
+            raise DatabaseUnavailable("the lock that shows this worker alive is not held yet: it claims nothing")
+        return Lease(self.worker_id, new_id(), self.lease_seconds)
+
+    def _note_claimed(self, claims: Sequence[Claim]) -> None:
         with self._lock:
             self._held.update({_lease(claim): claim for claim in claims})
         for claim in claims:
             if claim.attempt == 1:
                 metrics.wait_seconds.labels(claim.kind).observe(max(0.0, claim.wait_seconds))
-        return claims
+        if claims:
+            crash_points.reach("after_claim")
 
     def held(self) -> list[Claim]:
         """The attempts under way in this process."""
@@ -86,9 +121,10 @@ class Leases:
             leases = set(self._held)
         if not leases:
             return set(), set()
-        with self._database.transaction() as connection:
+        with self._database.transaction(is_durable=False) as connection:
             renewals = store.renew(connection, sorted(leases), self.lease_seconds)
         kept = {(renewal.job_id, renewal.lease_token) for renewal in renewals}
+        crash_points.reach("after_renewal")
         with self._lock:
             # What is just being ended is not lost: its row may have left the state `running` a moment ago.
             lost = leases.intersection(self._held) - kept - self._ending
@@ -96,7 +132,7 @@ class Leases:
 
     def show_progress(self, claim: Claim, progress: Progress) -> None:
         """Write an attempt's progress for its owner to read."""
-        with self._database.transaction() as connection:
+        with self._database.transaction(is_durable=False) as connection:
             store.set_progress(connection, claim.id, claim.lease_token, progress)
 
     def finish(
@@ -112,13 +148,20 @@ class Leases:
 
         May be called again when the database's answer was lost: the same attempt finishes once.
         """
-        with self._being_ended(claim):
-            with self._database.transaction() as connection:
-                job = store.finish(
-                    connection, claim.id, claim.lease_token, state, result=result, error=error, progress=progress
-                ) or store.find_finished_under(connection, claim.id, claim.lease_token)
-            self._ended(claim, job)
+        (job,) = self.finish_many([Ending(claim, state, result, error, progress)])
         return job
+
+    def finish_many(self, endings: Sequence[Ending]) -> list[Job | None]:
+        """As finish(), for attempts that end together, in one transaction."""
+        claims = [ending.claim for ending in endings]
+        kept = [self._large_results.keep(ending) for ending in endings]
+        with self._being_ended(claims):
+            with self._database.transaction() as connection:
+                ended = finish_store.finish_many(connection, kept)
+                crash_points.reach("before_result_commit")
+            crash_points.reach("after_result_commit")
+            self._ended_many(claims, ended)
+        return ended
 
     def try_again(self, claim: Claim, error: JobError, delay_seconds: float) -> None:
         """Queue the job for another attempt after the delay; end it where it should stop or no attempt is left."""
@@ -135,33 +178,18 @@ class Leases:
         """Queue the job again at once without counting this attempt, which a stopping worker cuts short."""
         self._put_back(claim, "released", counts_attempt=False)
 
+    def give_up(self, claims: Sequence[Claim], error: JobError) -> None:
+        """End attempts that do not stop: their jobs are tried again, or fail; an absent database leaves them leased."""
+        for claim in claims:
+            try:
+                self.try_again(claim, error, backoff_seconds(claim.attempt, random.random()))
+            except Unavailable as away:
+                _log.warning("a job could not be given up, its lease will end: %s", away.message)
+
     def drop(self, claim: Claim) -> None:
         """Hold the lease no longer: it ends by itself, or has ended already."""
         with self._lock:
             self._held.pop(_lease(claim), None)
-
-    def recover(self, started_before: datetime | None = None) -> int:
-        """How many jobs were taken from workers that are gone: queued again, or ended if no attempt is left.
-
-        Args:
-            started_before: None: those whose lease is over. A moment: all that began before it, whatever their lease;
-                for a server that owns its database alone and knows that everything before its start is dead.
-        """
-        count = 0
-        while True:
-            with self._database.transaction() as connection:
-                held_tokens = [claim.lease_token for claim in self.held()]
-                abandoned = store.lock_abandoned(
-                    connection, _RECOVERED_MAX, held_tokens=held_tokens, started_before=started_before
-                )
-                requeued, ended = _recover(connection, abandoned)
-            for job in ended:
-                self.tell_finished(job)
-            metrics.requeued.labels("lease_lost").inc(len(requeued))
-            self._notices.queued(requeued)
-            count += len(abandoned)
-            if len(abandoned) < _RECOVERED_MAX:
-                return count
 
     def _put_back(
         self,
@@ -173,7 +201,7 @@ class Leases:
         counts_attempt: bool = True,
     ) -> None:
         cancelled = None
-        with self._being_ended(claim):
+        with self._being_ended([claim]):
             with self._database.transaction() as connection:
                 is_queued = store.put_back(
                     connection,
@@ -184,57 +212,43 @@ class Leases:
                     counts_attempt=counts_attempt,
                 )
                 if not is_queued:
-                    cancelled = store.finish(connection, claim.id, claim.lease_token, JobState.CANCELLED)
+                    (cancelled,) = finish_store.finish_many(connection, [Ending(claim, JobState.CANCELLED)])
             if is_queued:
                 self.drop(claim)
                 metrics.requeued.labels(reason).inc()
             else:
-                self._ended(claim, cancelled)
+                self._ended_many([claim], [cancelled])
 
     @contextmanager
-    def _being_ended(self, claim: Claim) -> Iterator[None]:
+    def _being_ended(self, claims: Sequence[Claim]) -> Iterator[None]:
+        leases = [_lease(claim) for claim in claims]
         with self._lock:
-            self._ending.add(_lease(claim))
+            self._ending.update(leases)
         try:
             yield
         finally:
             with self._lock:
-                self._ending.discard(_lease(claim))
+                self._ending.difference_update(leases)
 
-    def _ended(self, claim: Claim, job: Job | None) -> None:
-        self.drop(claim)
-        if job is None:
-            metrics.fenced.inc()
-            _log.warning("the job had been taken over: this outcome is thrown away", extra={"job_id": claim.id})
-        else:
-            self.tell_finished(job)
+    def _ended_many(self, claims: Sequence[Claim], ended: Sequence[Job | None]) -> None:
+        for claim, job in zip(claims, ended, strict=True):
+            self.drop(claim)
+            if job is None:
+                metrics.fenced.inc()
+                _log.warning("the job had been taken over: this outcome is thrown away", extra={"job_id": claim.id})
+        self.tell_finished([job for job in ended if job is not None])
 
-    def tell_finished(self, job: Job) -> None:
-        """After a COMMIT: count a job that has reached a final state, and wake whoever waits for it."""
-        metrics.finished.labels(job.kind, job.state.value).inc()
-        self._notices.finished(job)
+    def tell_finished(self, jobs: Sequence[Job]) -> None:
+        """After a COMMIT: count jobs that have reached a final state, and wake whoever waits for them."""
+        for job in jobs:
+            metrics.finished.labels(job.kind, job.state.value).inc()
+        self._notices.finished(jobs)
+        crash_points.reach("after_notice")
 
 
 def _lease(claim: Claim) -> tuple[str, str]:
     return claim.id, claim.lease_token
 
 
-def _recover(connection: sa.Connection, abandoned: Sequence[Job]) -> tuple[list[Job], list[Job]]:
-    """The jobs that were queued again, and those that were ended."""
-    cancelled = [job.id for job in abandoned if job.is_cancel_requested]
-    spent = [job for job in abandoned if not job.is_cancel_requested and job.attempt >= job.attempts_max]
-    left = [job.id for job in abandoned if not job.is_cancel_requested and job.attempt < job.attempts_max]
-    requeued = store.requeue_locked(connection, left) if left else []
-    ended = store.end_locked(connection, cancelled, JobState.CANCELLED, None) if cancelled else []
-    for attempts in sorted({job.attempt for job in spent}):
-        ids = [job.id for job in spent if job.attempt == attempts]
-        ended += store.end_locked(connection, ids, JobState.FAILED, _attempts_exhausted(attempts))
-    return requeued, ended
-
-
-def _attempts_exhausted(attempts: int) -> JobError:
-    return JobError(
-        "attempts_exhausted",
-        f"attempt {attempts} was the last one, and its worker died or fell silent: look into the server's log, "
-        "then retry the job",
-    )
+def _name_parts() -> tuple[str, str, str]:
+    return socket.gethostname()[:60], str(os.getpid()), new_id()[-12:]

@@ -3,7 +3,6 @@
 import logging
 import threading
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 from mlp.clock import monotonic
@@ -13,9 +12,9 @@ from mlp.jobs.job import Claim, Job
 from mlp.jobs.keeper import Keeper
 from mlp.jobs.leases import Leases
 from mlp.jobs.notices import Notices
-from mlp.jobs.retry import BACKOFF_BASE_SECONDS
+from mlp.jobs.retry import BACKOFF_BASE_SECONDS, TIMED_OUT
 from mlp.jobs.runner import Runner
-from mlp.jobs.task import TASKS, TaskTable
+from mlp.jobs.task import TASKS, JobContext, TaskTable
 
 _log = logging.getLogger(__name__)
 _COMPLAIN_EVERY_SECONDS = 10.0
@@ -30,6 +29,7 @@ class LocalWorker:
     Args:
         stack: What tasks reach as ``context.stack``.
         queues: Which queues it takes; None: all.
+        seconds_max: How long an attempt may take; then its thread is left to itself, and another takes its place.
         backoff_base_seconds: The pause after a first failed attempt, about.
     """
 
@@ -43,35 +43,32 @@ class LocalWorker:
         poll_seconds: float,
         queues: Sequence[str] | None = None,
         tasks: TaskTable = TASKS,
+        seconds_max: float = 3600.0,
         backoff_base_seconds: float = BACKOFF_BASE_SECONDS,
     ) -> None:
         self._leases = leases
-        self._keeper = Keeper(leases)
-        self._runner = Runner(stack, leases, self._keeper, tasks, backoff_base_seconds=backoff_base_seconds)
+        self._keeper = Keeper(leases, self._give_up)
+        self._runner = Runner(
+            stack,
+            leases,
+            self._keeper,
+            tasks,
+            seconds_max=seconds_max,
+            backoff_base_seconds=backoff_base_seconds,
+        )
         self._poll_seconds = poll_seconds
         self._queues = queues
         self._is_closing = False
         self._complained_at: float | None = None
         self._news = threading.Condition()
         self._news_count = 0
-        self._threads = [
-            threading.Thread(target=self._work, name=f"mlp-job-worker-{number}", daemon=True)
-            for number in range(1, threads + 1)
-        ]
+        self._left: set[threading.Thread] = set()
+        self._threads = [self._new_thread(number) for number in range(1, threads + 1)]
         notices.on_queued(self._wake)
         notices.on_cancelling(self._keeper.cancel)
 
-    def start(self, *, owned_since: datetime | None = None) -> None:
-        """Begin to run jobs.
-
-        Args:
-            owned_since: When this server took the database for itself alone: what runs since before then belongs to
-                a dead process and is queued again at once. None: leave such jobs to the end of their leases.
-        """
-        if owned_since is not None:
-            recovered = self._leases.recover(started_before=owned_since)
-            if recovered:
-                _log.warning("%d jobs were under way when the last server ended: taken up again", recovered)
+    def start(self) -> None:
+        """Begin to run jobs."""
         self._keeper.start()
         for thread in self._threads:
             thread.start()
@@ -87,13 +84,25 @@ class LocalWorker:
             self._is_closing = True
             self._news.notify_all()
         for thread in self._threads:
-            if thread.ident is not None:
+            if thread.ident is not None and thread not in self._left:
                 thread.join(max(0.0, deadline - monotonic()))
         self._runner.close()
         self._keeper.stop_all()
         for context in self._keeper.under_way():
             self._give_back(context.claim)
         self._keeper.close()
+
+    def _new_thread(self, number: int) -> threading.Thread:
+        return threading.Thread(target=self._work, name=f"mlp-job-worker-{number}", daemon=True)
+
+    def _give_up(self, contexts: Sequence[JobContext]) -> None:
+        """A thread cannot be ended from outside: it is left to itself, writes nothing more, and another begins."""
+        self._leases.give_up([context.claim for context in contexts], TIMED_OUT)
+        for thread in {context.thread for context in contexts} - self._left:
+            self._left.add(thread)
+            successor = self._new_thread(len(self._threads) + 1)
+            self._threads.append(successor)
+            successor.start()
 
     def _give_back(self, claim: Claim) -> None:
         try:
@@ -109,7 +118,7 @@ class LocalWorker:
             self._news.notify(len(jobs))
 
     def _work(self) -> None:
-        while not self._is_closing:
+        while not self._is_closing and threading.current_thread() not in self._left:
             seen = self._news_count
             try:
                 has_worked = self._claim_and_run()
@@ -124,13 +133,7 @@ class LocalWorker:
                 self._wait_for_news(seen)
 
     def _claim_and_run(self) -> bool:
-        claims = self._leases.claim(self._runner.tasks.kinds, queues=self._queues)
-        for claim in claims:
-            if self._is_closing:
-                self._give_back(claim)
-            else:
-                self._runner.run(claim)
-        return bool(claims)
+        return self._runner.run_next(queues=self._queues)
 
     def _complain(self, error: Unavailable) -> None:
         """Log that no jobs can be claimed, now and then: several threads try it every second."""

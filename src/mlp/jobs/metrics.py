@@ -28,3 +28,8 @@ publish_failures = counter(
 workers = gauge("mlp_workers", "Workers that were heard of in the last 15 seconds.")
 queue_workers = gauge("mlp_queue_workers", "Workers that take a queue and are not drained.", ("queue",))
 notices = counter("mlp_notices_total", "Notices between processes, by kind and outcome.", ("kind", "outcome"))
+
+webhooks = counter(
+    "mlp_webhooks_total", "Calls at a job's end: delivered, repeated later, failed for good.", ("outcome",)
+)
+webhooks_open = gauge("mlp_webhooks_open", "Webhooks that have still to be called.", is_summed=False)

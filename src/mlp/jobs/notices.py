@@ -22,15 +22,15 @@ class Notices:
 
     def __init__(self) -> None:
         self._of_queued: list[Callable[[Sequence[Job]], None]] = []
-        self._of_finished: list[Callable[[Job], None]] = []
+        self._of_finished: list[Callable[[Sequence[Job]], None]] = []
         self._of_cancelling: list[Callable[[Job], None]] = []
 
     def on_queued(self, listener: Callable[[Sequence[Job]], None]) -> None:
         """Call when jobs have been accepted or put back."""
         self._of_queued.append(listener)
 
-    def on_finished(self, listener: Callable[[Job], None]) -> None:
-        """Call when a job has reached a final state; it comes with its result."""
+    def on_finished(self, listener: Callable[[Sequence[Job]], None]) -> None:
+        """Call when jobs have reached a final state; they come with their results."""
         self._of_finished.append(listener)
 
     def on_cancelling(self, listener: Callable[[Job], None]) -> None:
@@ -42,9 +42,10 @@ class Notices:
         if jobs:
             _tell(self._of_queued, jobs)
 
-    def finished(self, job: Job) -> None:
-        """Tell that this job has ended."""
-        _tell(self._of_finished, job)
+    def finished(self, jobs: Sequence[Job]) -> None:
+        """Tell that these jobs have ended."""
+        if jobs:
+            _tell(self._of_finished, jobs)
 
     def cancelling(self, job: Job) -> None:
         """Tell that this running job should stop."""

@@ -1,4 +1,4 @@
-"""The statements around wake-ups: whose is missing, and whose was confirmed."""
+"""The statements around wake-ups: whose is missing, and whose queue has got one."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -9,8 +9,8 @@ from mlp.jobs.statements import QUEUED, broker_queue_column
 from mlp.jobs.tables import jobs, queue_pauses
 
 
-def lock_unpublished(connection: sa.Connection, grace_seconds: float, limit: int) -> list[tuple[str, str, int]]:
-    """Id, queue and priority of jobs that may run and whose wake-up is missing, locked; other sweeps' rows are left.
+def list_unpublished(connection: sa.Connection, grace_seconds: float, limit: int) -> list[tuple[str, str, int]]:
+    """Id, queue and priority of jobs that could have begun so many seconds ago, and whose wake-up is missing.
 
     For PostgreSQL, the only database whose jobs are published.
     """
@@ -24,14 +24,15 @@ def lock_unpublished(connection: sa.Connection, grace_seconds: float, limit: int
         )
         .order_by(jobs.c.available_at)
         .limit(limit)
-        .with_for_update(skip_locked=True, of=jobs)
     )
     return [(row.id, row.queue, row.priority) for row in connection.execute(query)]
 
 
 def mark_published(connection: sa.Connection, job_ids: Sequence[str]) -> None:
-    """Note that the broker has confirmed these jobs' wake-ups; one that was begun meanwhile is left alone."""
-    if not job_ids:
-        return
-    statement = sa.update(jobs).where(jobs.c.id.in_(job_ids), QUEUED).values(published_at=sa.func.now())
+    """Note that the broker has confirmed a wake-up of these jobs' queues; one that has begun since is left alone."""
+    still_waiting = sa.select(jobs.c.id).where(
+        jobs.c.id == sa.any_(sa.literal(list(job_ids), sa.ARRAY(sa.String))), QUEUED
+    )
+    mine = still_waiting.with_for_update(skip_locked=True).cte("mine")
+    statement = sa.update(jobs).where(jobs.c.id.in_(sa.select(mine.c.id))).values(published_at=sa.func.now())
     connection.execute(statement)

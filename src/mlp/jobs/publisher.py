@@ -1,18 +1,19 @@
-"""Wakes workers by messages: from a thread of its own after a job's COMMIT, and once more each second by a sweep.
+"""Wakes workers by messages: from a thread of its own after a job's COMMIT, and once more by a sweep each second.
 
-A message that does not get through costs a second, never a job: the row says that its wake-up is missing.
+A message stands for all jobs that wait in a queue. One that does not get through costs a second, never a job: the
+workers look by themselves as well, and the row of a job that waits says that its wake-up is missing.
 """
 
 import logging
-import queue
 import threading
+from collections import defaultdict
 from collections.abc import Sequence
-from contextlib import suppress
+from time import sleep
 from typing import TYPE_CHECKING, Any
 
+from mlp import crash_points
 from mlp.clock import monotonic
 from mlp.config import Settings
-from mlp.errors import MLPError
 from mlp.jobs import metrics, publish_store
 from mlp.jobs.broker import CONFIRM_SECONDS, RUN_JOB, make_celery
 from mlp.jobs.broker_queues import broker_queue_of
@@ -24,10 +25,12 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-#: Jobs of one round, after which what was confirmed is noted in one statement.
-_ROUND_JOBS_MAX = 200
-#: Jobs that wait for the thread at most; what comes beyond them is left to the sweep.
-_WAITING_MAX = 10_000
+#: A worker's process that is woken works until nothing waits: a few messages wake as many processes, and a stream of
+#: jobs is worth no more than so many a second of them.
+_WAKE_UPS_AT_ONCE = 16
+_WAKE_UPS_PER_SECOND = 200
+#: Jobs that one sweep looks after at most.
+_SWEEP_JOBS_MAX = 10_000
 #: After a failure the broker is left alone for this long, doubled up to the longest: an outage makes no storm.
 _PAUSE_SECONDS = 0.5
 _PAUSE_SECONDS_MAX = 5.0
@@ -42,8 +45,29 @@ class BrokerAway(Exception):
     """The broker did not confirm."""
 
 
+class _Pace:
+    """How many wake-ups a queue is worth now: a bucket that fills with time."""
+
+    def __init__(self) -> None:
+        self._tokens = float(_WAKE_UPS_AT_ONCE)
+        self._filled_at = monotonic()
+
+    def take(self, wanted: int) -> int:
+        """How many of so many may be sent now."""
+        moment = monotonic()
+        filled = self._tokens + (moment - self._filled_at) * _WAKE_UPS_PER_SECOND
+        self._tokens, self._filled_at = min(filled, _WAKE_UPS_AT_ONCE), moment
+        taken = min(wanted, int(self._tokens))
+        self._tokens -= taken
+        return taken
+
+
 class Publisher:
-    """Publishes wake-ups; publish_soon() never blocks and never raises. Start and close it once."""
+    """Publishes for one process; start and close it once. Safe for use by several threads.
+
+    Attributes:
+        trouble: Why the last message did not get through; None while they do.
+    """
 
     def __init__(self, database: Database, settings: Settings) -> None:
         self._database = database
@@ -51,18 +75,15 @@ class Publisher:
         # One connection, used by one thread at a time: py-amqp's are not safe for more (its frame buffer is shared).
         self._connection: Any = None
         self._producer: Any = None
-        self._jobs: queue.Queue[Job | None] = queue.Queue(_WAITING_MAX)
         self._publishing = threading.Lock()
-        self._stopping = threading.Event()
+        self._news = threading.Condition()
+        self._wanted: dict[str, list[str]] = {}
+        self._paces: defaultdict[str, _Pace] = defaultdict(_Pace)
+        self._is_stopping = False
         self._closed_until = 0.0
         self._pause_seconds = _PAUSE_SECONDS
-        self._trouble: str | None = None
+        self.trouble: str | None = None
         self._thread = threading.Thread(target=self._work, name="mlp-job-publisher", daemon=True)
-
-    @property
-    def trouble(self) -> str | None:
-        """Why the last message did not get through; None while they do."""
-        return self._trouble
 
     def start(self) -> None:
         """Begin to publish."""
@@ -70,9 +91,9 @@ class Publisher:
 
     def close(self) -> None:
         """Publish what waits, within seconds, and end; the sweep of whoever comes next sends the rest."""
-        self._stopping.set()
-        with suppress(queue.Full):
-            self._jobs.put_nowait(None)
+        with self._news:
+            self._is_stopping = True
+            self._news.notify_all()
         if self._thread.is_alive():
             self._thread.join(_CLOSE_SECONDS)
         with self._publishing:
@@ -80,79 +101,77 @@ class Publisher:
         self._app.close()
 
     def publish_soon(self, jobs: Sequence[Job]) -> None:
-        """Have these jobs' workers woken; for Notices.on_queued."""
-        for job in jobs:
-            try:
-                self._jobs.put_nowait(job)
-            except queue.Full:
-                return  # the sweep finds them
+        """Have workers woken for these jobs; for Notices.on_queued."""
+        with self._news:
+            for job in jobs:
+                wanted = self._wanted.setdefault(broker_queue_of(job.queue, job.priority), [])
+                if len(wanted) < _WAKE_UPS_AT_ONCE:
+                    wanted.append(job.id)
+            self._news.notify()
 
     def sweep(self) -> int:
-        """How many wake-ups were sent of jobs that may run and whose own did not get through."""
+        """For how many jobs workers were woken once more, because they have waited for longer than a wake-up takes."""
         if not self._is_open():
             return 0
-        with self._database.transaction() as connection:
-            missing = publish_store.lock_unpublished(connection, SWEEP_GRACE_SECONDS, _ROUND_JOBS_MAX)
-            sent = self._send_all(missing)
-            publish_store.mark_published(connection, sent)
-        return len(sent)
+        with self._database.reading() as connection:
+            waiting = publish_store.list_unpublished(connection, SWEEP_GRACE_SECONDS, _SWEEP_JOBS_MAX)
+        by_queue: defaultdict[str, list[str]] = defaultdict(list)
+        for job_id, job_queue, priority in waiting:
+            by_queue[broker_queue_of(job_queue, priority)].append(job_id)
+        woken = [job_ids for name, job_ids in by_queue.items() if self._send_all(name, job_ids[:_WAKE_UPS_AT_ONCE])]
+        crash_points.reach("before_mark_published")
+        marked = [job_id for job_ids in woken for job_id in job_ids]
+        if marked:
+            with self._database.transaction(is_durable=False) as connection:
+                publish_store.mark_published(connection, marked)
+        return len(marked)
 
     def _work(self) -> None:
         while True:
-            first = self._jobs.get()
-            if first is None:
-                return
-            batch, is_last = self._gather(first)
+            with self._news:
+                while not self._wanted and not self._is_stopping:
+                    self._news.wait()
+                if not self._wanted or (self._is_stopping and not self._is_open()):
+                    return
+                batch = self._take_wanted()
             try:
-                self._publish(batch)
-            except MLPError as error:
-                _log.warning("wake-ups could not be noted, the sweep repeats them: %s", error.message)
+                for name, job_ids in batch.items():
+                    if self._is_open():
+                        self._send_all(name, job_ids)
             except Exception:
                 metrics.failures.labels("mlp-job-publisher").inc()
                 _log.exception("the publisher's thread failed and goes on")
-            # Where the queue was full, close() could not put its word into it.
-            if is_last or (self._stopping.is_set() and self._jobs.empty()):
-                return
+            if not batch:
+                sleep(1 / _WAKE_UPS_PER_SECOND)
 
-    def _gather(self, first: Job) -> tuple[list[Job], bool]:
-        batch = [first]
-        while len(batch) < _ROUND_JOBS_MAX:
-            try:
-                job = self._jobs.get_nowait()
-            except queue.Empty:
-                break
-            if job is None:
-                return batch, True
-            batch.append(job)
-        return batch, False
-
-    def _publish(self, batch: Sequence[Job]) -> None:
-        if not self._is_open():
-            return
-        sent = self._send_all([(job.id, job.queue, job.priority) for job in batch])
-        if sent:
-            with self._database.transaction() as connection:
-                publish_store.mark_published(connection, sent)
+    def _take_wanted(self) -> dict[str, list[str]]:
+        """As many of the wake-ups that are wanted as their queues are worth now; the others stay."""
+        taken: dict[str, list[str]] = {}
+        for name, job_ids in list(self._wanted.items()):
+            count = self._paces[name].take(len(job_ids))
+            if count:
+                taken[name] = job_ids[:count]
+                del job_ids[:count]
+            if not job_ids:
+                del self._wanted[name]
+        return taken
 
     def _is_open(self) -> bool:
         return monotonic() >= self._closed_until
 
-    def _send_all(self, jobs: Sequence[tuple[str, str, int]]) -> list[str]:
-        """The ids whose message was confirmed; stops at the first that was not."""
-        sent: list[str] = []
+    def _send_all(self, name: str, job_ids: Sequence[str]) -> bool:
+        """Whether the broker has confirmed a message to the queue for each of these; stops at the first that failed."""
         with self._publishing:
-            for job_id, job_queue, priority in jobs:
-                name = broker_queue_of(job_queue, priority)
+            for job_id in job_ids:
                 try:
                     self._send(job_id, name)
                 except BrokerAway as error:
                     self._note_failure(error)
-                    break
+                    return False
                 metrics.published.labels(name).inc()
-                sent.append(job_id)
-            else:
-                self._note_success()
-        return sent
+                crash_points.reach("after_publish")
+            self._note_success()
+        return True
 
     def _send(self, job_id: str, name: str) -> None:
         options: dict[str, Any] = {"queue": name, "retry": False, "confirm_timeout": CONFIRM_SECONDS}
@@ -180,14 +199,14 @@ class Publisher:
         metrics.publish_failures.inc()
         self._closed_until = monotonic() + self._pause_seconds
         self._pause_seconds = min(2 * self._pause_seconds, _PAUSE_SECONDS_MAX)
-        if self._trouble is None:
+        if self.trouble is None:
             _log.warning("RabbitMQ takes no messages, jobs wait for workers to look by themselves: %s", error)
-        self._trouble = str(error)
+        self.trouble = str(error)
         # A connection that did not confirm in time may confirm late: the next message gets a new one.
         self._disconnect()
 
     def _note_success(self) -> None:
-        if self._trouble is not None:
+        if self.trouble is not None:
             _log.info("RabbitMQ takes messages again")
-        self._trouble = None
+        self.trouble = None
         self._pause_seconds = _PAUSE_SECONDS

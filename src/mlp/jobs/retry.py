@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from mlp.errors import MLPError, Unavailable
+from mlp.errors import JobTimedOut, MLPError, Unavailable
 from mlp.jobs.job import JobError
 
 #: The first pause, doubled with each attempt, up to the longest one: a passing fault is over in seconds, and a long
@@ -12,6 +12,10 @@ BACKOFF_SECONDS_MAX = 60.0
 #: How long after its acceptance a job may be put off because something it needs is away; then attempts are counted.
 POSTPONED_SECONDS_MAX = 3600.0
 DETAIL_CHARACTERS_MAX = 2000
+TIMED_OUT = JobError(
+    JobTimedOut.code,
+    "the attempt took longer than it may: give the job less to do, or raise MLP_JOB_SECONDS_MAX",
+)
 
 
 class Retry(StrEnum):

@@ -6,7 +6,7 @@ from mlp.jobs.job import Claim, Job, JobError, NewJob, Progress
 from mlp.jobs.states import JobState
 from mlp.jobs.tables import jobs
 
-#: What job_of() reads; a column ``result`` beside them is taken too.
+#: What job_of() reads; the columns of a result beside them are for job_with_result_of().
 JOB_COLUMNS = (
     jobs.c.id,
     jobs.c.kind,
@@ -46,8 +46,13 @@ def row_of(new: NewJob, attempts_max: int) -> dict[str, Any]:
     }
 
 
-def job_of(row: Any, result: bytes | None = None) -> Job:
-    """The job of a row; its result, where the row has none, is given."""
+def job_with_result_of(row: Any) -> Job:
+    """The job of a row that has its result, too."""
+    return job_of(row, row.result, row.digest)
+
+
+def job_of(row: Any, result: bytes | None = None, result_digest: str | None = None) -> Job:
+    """The job of a row."""
     return Job(
         id=row.id,
         kind=row.kind,
@@ -62,14 +67,15 @@ def job_of(row: Any, result: bytes | None = None) -> Job:
         started_at=row.started_at,
         finished_at=row.finished_at,
         progress=None if row.progress is None else Progress(**row.progress),
-        result=getattr(row, "result", result),
+        result=result,
         error=None if row.error is None else JobError(**row.error),
         reply_to=row.reply_to,
         tenant=row.tenant,
+        result_digest=result_digest,
     )
 
 
-def claim_of(row: Any, lease_token: str) -> Claim:
+def claim_of(row: Any, lease_token: str, seconds_max: float) -> Claim:
     """The attempt that a claimed row, with its payload, has begun."""
     return Claim(
         id=row.id,
@@ -80,6 +86,8 @@ def claim_of(row: Any, lease_token: str) -> Claim:
         attempts_max=row.attempts_max,
         lease_token=lease_token,
         wait_seconds=(row.started_at - row.created_at).total_seconds(),
+        seconds_max=seconds_max,
+        job=job_of(row),
     )
 
 

@@ -3,17 +3,21 @@
 import logging
 import random
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from mlp.clock import monotonic
 from mlp.errors import MLPError, Unavailable
 from mlp.jobs import metrics
-from mlp.jobs.job import Claim, JobError
+from mlp.jobs.claim_store import Wanted
+from mlp.jobs.group_sizes import GroupSizes
+from mlp.jobs.job import Claim, Ending, JobError
 from mlp.jobs.keeper import Keeper
 from mlp.jobs.leases import Leases
 from mlp.jobs.retry import (
     BACKOFF_BASE_SECONDS,
+    TIMED_OUT,
     Retry,
     backoff_seconds,
     describe,
@@ -40,6 +44,19 @@ class Outcome:
     error: JobError | None = None
     retry: Retry = Retry.NO
 
+    @property
+    def ends_job(self) -> bool:
+        """Whether the job is over with it, and not queued again."""
+        return self.state is not None and (self.error is None or self.retry is Retry.NO)
+
+
+#: What follows when an attempt has let itself be stopped.
+_STOPPED = {
+    StopReason.CANCELLED: Outcome(JobState.CANCELLED),
+    StopReason.LEASE_LOST: Outcome(None),
+    StopReason.TIMED_OUT: Outcome(JobState.FAILED, error=TIMED_OUT, retry=Retry.COUNTED),
+}
+
 
 class Runner:
     """Runs claimed jobs; safe for use by several threads.
@@ -48,6 +65,7 @@ class Runner:
         stack: What tasks reach as ``context.stack``; Any, since jobs know no stack.
         keeper: Keeps the leases of what runs; its thread is somebody else's to start.
         tasks: What can be run.
+        seconds_max: How long an attempt may take of a task that names no limit of its own.
         backoff_base_seconds: The pause after a first failed attempt, about.
     """
 
@@ -58,92 +76,133 @@ class Runner:
         keeper: Keeper,
         tasks: TaskTable = TASKS,
         *,
+        seconds_max: float = 3600.0,
         backoff_base_seconds: float = BACKOFF_BASE_SECONDS,
     ) -> None:
         self.tasks = tasks
+        self._sizes = GroupSizes(tasks, seconds_max=seconds_max)
         self._stack = stack
         self._leases = leases
         self._keeper = keeper
         self._backoff_base_seconds = backoff_base_seconds
         self._closed = threading.Event()
 
-    def run_job(self, job_id: str) -> bool:
-        """Whether there was anything to do: claims the job if it is queued and runs it to its outcome."""
-        claims = self._leases.claim(self.tasks.kinds, job_id=job_id)
-        for claim in claims:
-            self.run(claim)
+    def run_next(self, *, queues: Sequence[str] | None = None, broker_queues: Sequence[str] | None = None) -> bool:
+        """Whether there was anything to do: claims what is next in these queues and runs it to its outcomes."""
+        claims = self.claim_next(queues=queues, broker_queues=broker_queues)
+        if claims:
+            self.run(claims)
         return bool(claims)
 
-    def run(self, claim: Claim) -> None:
-        """Run a claimed job and write its outcome; raises nothing that the job is to blame for."""
-        context = JobContext(self._stack, claim)
-        with log_context(job_id=claim.id, model=claim.model):
-            self._keeper.add(context)
+    def claim_next(
+        self, *, queues: Sequence[str] | None = None, broker_queues: Sequence[str] | None = None
+    ) -> list[Claim]:
+        """What is next in these queues, claimed: for run()."""
+        return self._leases.claim_group(Wanted(self.tasks.kinds, queues, broker_queues), self._sizes)
+
+    def run(self, claims: Sequence[Claim]) -> None:
+        """Run claimed jobs of one kind and model, write their outcomes; raises nothing that they are to blame for."""
+        contexts = [JobContext(self._stack, claim) for claim in claims]
+        first = claims[0]
+        with log_context(job_id=first.id, model=first.model):
+            for context in contexts:
+                self._keeper.add(context)
             try:
-                outcome = self._attempt(context)
-                self._write_patiently(context, outcome)
+                outcomes = self._attempt_timed(contexts)
+                self._write_patiently(list(zip(contexts, outcomes, strict=True)))
             finally:
-                self._keeper.remove(context)
-                self._leases.drop(claim)
+                for context in contexts:
+                    self._keeper.remove(context)
+                    self._leases.drop(context.claim)
 
     def close(self) -> None:
         """Wait for an absent database no longer."""
         self._closed.set()
 
-    def _attempt(self, context: JobContext) -> Outcome:
-        claim = context.claim
+    def _attempt_timed(self, contexts: Sequence[JobContext]) -> list[Outcome]:
+        first = contexts[0].claim
         began = monotonic()
         try:
-            return Outcome(JobState.SUCCEEDED, self.tasks.get(claim.kind).run(context, claim.payload))
-        except JobStopped as stopped:
-            return Outcome(JobState.CANCELLED if stopped.reason is StopReason.CANCELLED else None)
-        except (Exception, SystemExit) as error:
-            # SystemExit: own code that calls exit() ends its job, not the worker's thread.
-            is_ours = isinstance(error, MLPError) and error.status != 500
-            _log.warning("%s, attempt %d failed: %s", claim.kind, claim.attempt, error, exc_info=not is_ours)
-            retry = retry_after(error, claim.wait_seconds + monotonic() - began)
-            return Outcome(JobState.FAILED, error=describe(error), retry=retry)
+            return self._attempt(contexts)
         finally:
-            metrics.run_seconds.labels(claim.kind).observe(monotonic() - began)
+            seconds = monotonic() - began
+            self._sizes.learn(first.kind, first.model, len(contexts), seconds)
+            for _context in contexts:
+                metrics.run_seconds.labels(first.kind).observe(seconds)
 
-    def _write_patiently(self, context: JobContext, outcome: Outcome) -> None:
-        """Write the outcome, again and again while the database is away: the work is done and worth keeping."""
+    def _attempt(self, contexts: Sequence[JobContext]) -> list[Outcome]:
+        task = self.tasks.get(contexts[0].claim.kind)
+        results: Sequence[bytes | BaseException]
+        try:
+            if len(contexts) > 1:
+                results = task.run_together(contexts)
+            else:
+                results = [task.run(contexts[0], contexts[0].claim.payload)]
+        except (Exception, SystemExit, JobStopped) as error:
+            # SystemExit: own code that calls exit() ends its job, not the worker's thread.
+            results = [error] * len(contexts)
+        return [_outcome_of(context, result) for context, result in zip(contexts, results, strict=True)]
+
+    def _write_patiently(self, written: Sequence[tuple[JobContext, Outcome]]) -> None:
+        """Write the outcomes, again and again while the database is away: the work is done and worth keeping."""
         give_up_at = monotonic() + _WRITE_SECONDS_MAX
         tries = 0
         while True:
             try:
-                return self._write(context, outcome)
+                return self._write(written)
             except Unavailable as error:
                 tries += 1
                 if self._closed.is_set() or monotonic() > give_up_at:
                     _log.error("the outcome could not be written, another attempt will follow: %s", error.message)
                     return
                 self._closed.wait(min(_WRITE_PAUSE_SECONDS_MAX, backoff_seconds(tries, random.random(), 0.2)))
-            except Exception as error:
+            except Exception:
+                if len(written) > 1:
+                    # One of them is at fault: the others must not suffer.
+                    for one in written:
+                        self._write_patiently([one])
+                    return
+                context, outcome = written[0]
                 if outcome.state is not JobState.SUCCEEDED:
                     raise
                 # What the database refuses (a result of more than 1 GB) it would refuse of every attempt.
                 _log.exception("the result could not be stored")
-                outcome = Outcome(
-                    JobState.FAILED,
-                    error=JobError("internal", f"the result could not be stored: {describe(error).detail}"),
-                )
+                why = JobError("internal", "the result could not be stored: the server's log says why")
+                written = [(context, Outcome(JobState.FAILED, error=why))]
 
-    def _write(self, context: JobContext, outcome: Outcome) -> None:
-        claim = context.claim
-        if outcome.state is None:
-            metrics.fenced.inc()
-        elif outcome.error is not None and outcome.retry is Retry.POSTPONED:
+    def _write(self, written: Sequence[tuple[JobContext, Outcome]]) -> None:
+        endings = [_ending(context, outcome) for context, outcome in written if outcome.ends_job]
+        if endings:
+            self._leases.finish_many(endings)
+        for context, outcome in written:
+            if outcome.state is None:
+                metrics.fenced.inc()
+            elif not outcome.ends_job:
+                self._put_back(context.claim, outcome)
+
+    def _put_back(self, claim: Claim, outcome: Outcome) -> None:
+        assert outcome.error is not None
+        if outcome.retry is Retry.POSTPONED:
             pause_seconds = postponement_seconds(claim.wait_seconds, random.random(), self._backoff_base_seconds)
             self._leases.postpone(claim, outcome.error, pause_seconds)
-        elif outcome.error is not None and outcome.retry is Retry.COUNTED:
+        else:
             pause_seconds = backoff_seconds(claim.attempt, random.random(), self._backoff_base_seconds)
             self._leases.try_again(claim, outcome.error, pause_seconds)
-        else:
-            self._leases.finish(
-                claim,
-                outcome.state,
-                result=outcome.result,
-                error=outcome.error,
-                progress=context.latest_progress(),
-            )
+
+
+def _outcome_of(context: JobContext, result: bytes | BaseException) -> Outcome:
+    """How the attempt went that came to this result, or to this error."""
+    claim = context.claim
+    if isinstance(result, bytes):
+        return Outcome(JobState.SUCCEEDED, result)
+    if isinstance(result, JobStopped):
+        return _STOPPED[result.reason]
+    is_ours = isinstance(result, MLPError) and result.status != 500
+    _log.warning("%s, attempt %d failed: %s", claim.kind, claim.attempt, result, exc_info=None if is_ours else result)
+    retry = retry_after(result, claim.wait_seconds + context.running_seconds)
+    return Outcome(JobState.FAILED, error=describe(result), retry=retry)
+
+
+def _ending(context: JobContext, outcome: Outcome) -> Ending:
+    assert outcome.state is not None
+    return Ending(context.claim, outcome.state, outcome.result, outcome.error, context.latest_progress())

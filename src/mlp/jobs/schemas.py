@@ -3,6 +3,7 @@
 A result is spliced into the answer as the JSON it is stored as: a large one is neither decoded nor checked again.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +13,9 @@ from pydantic import BaseModel, Field
 
 from mlp.clock import to_rfc3339
 from mlp.jobs import job as values
+from mlp.jobs import webhooks_store
 from mlp.jobs.states import JobState
+from mlp.jobs.webhooks_store import WebhookState
 from mlp.storage.paging import Page
 
 
@@ -31,6 +34,17 @@ class JobError(BaseModel):
     detail: str
 
 
+class Webhook(BaseModel):
+    """The call at a job's end."""
+
+    url: str
+    state: WebhookState
+    attempt: int = Field(description="how often it was called")
+    last_status: int | None = Field(description="what the receiver answered last")
+    last_error: str | None
+    ended_at: datetime | None
+
+
 class Job(BaseModel):
     """One piece of queued work."""
 
@@ -47,6 +61,12 @@ class Job(BaseModel):
     error: JobError | None
 
 
+class JobWithWebhook(Job):
+    """A job that is shown by itself."""
+
+    webhook: Webhook | None = Field(None, description="left out where the job has none")
+
+
 class JobList(BaseModel):
     """Some jobs, newest first."""
 
@@ -54,18 +74,36 @@ class JobList(BaseModel):
     next: str | None = Field(description="the cursor of the next page")
 
 
-def job_answer(job: values.Job, status: int = 200) -> Response:
-    """The answer that shows one job; with 202 (accepted) its Location says where to look again."""
-    headers = {"Location": f"/v1/jobs/{job.id}"} if status == 202 else None
-    return _json(_shown(job), status, headers)
+def job_answer(
+    job: values.Job, status: int = 200, applied: str = "", webhook: webhooks_store.Webhook | None = None
+) -> Response:
+    """The answer that shows one job; with 202 (accepted) its Location says where to look again.
+
+    Args:
+        applied: Which preferences of the request were honoured, if any (RFC 7240 section 3).
+    """
+    headers = {"Location": f"/v1/jobs/{job.id}"} if status == 202 else {}
+    if applied:
+        headers["Preference-Applied"] = applied
+    document = shown(job)
+    if webhook is not None:
+        ended_at = None if webhook.ended_at is None else to_rfc3339(webhook.ended_at)
+        document["webhook"] = {**webhook._asdict(), "ended_at": ended_at}
+    return _json(document, status, headers)
+
+
+def jobs_answer(jobs: Sequence[values.Job]) -> Response:
+    """The answer that shows jobs which were accepted together."""
+    return _json({"jobs": [shown(job) for job in jobs]}, 202)
 
 
 def list_answer(page: Page[values.Job]) -> Response:
     """The answer that shows a page of jobs."""
-    return _json({"jobs": [_shown(job) for job in page], "next": page.next})
+    return _json({"jobs": [shown(job) for job in page], "next": page.next})
 
 
-def _shown(job: values.Job) -> dict[str, Any]:
+def shown(job: values.Job) -> dict[str, Any]:
+    """A job as JSON to be: its result is spliced in as it is stored."""
     return {
         "id": job.id,
         "kind": job.kind,

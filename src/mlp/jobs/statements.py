@@ -17,7 +17,7 @@ from mlp.jobs import broker_queues
 from mlp.jobs.job import DEFAULT_QUEUE
 from mlp.jobs.rows import JOB_COLUMNS
 from mlp.jobs.states import JobState, Priority
-from mlp.jobs.tables import job_payloads, job_results, job_webhooks, jobs, queue_pauses
+from mlp.jobs.tables import job_payloads, job_results, job_webhooks, jobs
 from mlp.storage.database import UTCDateTime
 
 
@@ -106,7 +106,8 @@ def later(is_sqlite: bool, seconds: float) -> Any:
 @cache
 def with_result() -> sa.Select[Any]:
     """Jobs with their results."""
-    return sa.select(*JOB_COLUMNS, job_results.c.result).outerjoin(job_results, job_results.c.job_id == jobs.c.id)
+    columns = (*JOB_COLUMNS, job_results.c.result, job_results.c.digest)
+    return sa.select(*columns).outerjoin(job_results, job_results.c.job_id == jobs.c.id)
 
 
 @cache
@@ -123,42 +124,6 @@ def insert_jobs_on_sqlite() -> Any:
         .values(created_at=moment(True), available_at=moment(True))
         .on_conflict_do_nothing()
         .returning(jobs.c.id, jobs.c.created_at)
-    )
-
-
-@cache
-def claim(is_sqlite: bool, limit: int, *, of_queues: bool, of_broker_queues: bool, of_one: bool) -> sa.Executable:
-    """Jobs become a worker's; ``kinds``, ``token``, ``worker``, ``lease_end``, and what the flags ask for."""
-    chosen = sa.select(jobs.c.id).where(
-        QUEUED,
-        jobs.c.available_at <= moment(is_sqlite),
-        jobs.c.kind.in_(sa.bindparam("kinds", expanding=True)),
-        # Not correlated: the few names are read once, and the index still gives the order. A join might lose it.
-        broker_queue_column().not_in(sa.select(queue_pauses.c.queue)),
-    )
-    if of_queues:
-        chosen = chosen.where(jobs.c.queue.in_(sa.bindparam("queues", expanding=True)))
-    if of_broker_queues:
-        chosen = chosen.where(broker_queue_column().in_(sa.bindparam("broker_queues", expanding=True)))
-    if of_one:
-        chosen = chosen.where(jobs.c.id == sa.bindparam("job_id"))
-    # The limit stands in the SQL too: a plan for an unknown one may expect a tenth of the table and read all of it.
-    chosen = chosen.order_by(jobs.c.priority.desc(), jobs.c.id).limit(sa.literal_column(str(limit), sa.Integer))
-    # A common table expression with row locks is evaluated once; as a plain sub-select it may lock more than the limit.
-    mine = chosen.with_for_update(skip_locked=True).cte("chosen")
-    payload = sa.select(job_payloads.c.payload).where(job_payloads.c.job_id == jobs.c.id).correlate(jobs)
-    return (
-        sa.update(jobs)
-        .where(jobs.c.id.in_(sa.select(mine.c.id)))
-        .values(
-            state=JobState.RUNNING.value,
-            attempt=jobs.c.attempt + 1,
-            lease_token=sa.bindparam("token"),
-            lease_until=moment_after(is_sqlite, "lease_end"),
-            worker_id=sa.bindparam("worker"),
-            started_at=moment(is_sqlite),
-        )
-        .returning(*JOB_COLUMNS, payload.scalar_subquery().label("payload"))
     )
 
 
@@ -183,6 +148,28 @@ def finish(is_sqlite: bool, *, has_progress: bool) -> sa.Executable:
     if has_progress:
         values["progress"] = sa.bindparam("reported", type_=jobs.c.progress.type)
     return held().values(values).returning(*JOB_COLUMNS)
+
+
+#: PostgreSQL: a group of attempts ends in one statement of constant text, their results with it; see INSERT_ARRAYS.
+FINISH_ARRAYS = sa.text("""
+    WITH ended AS (
+        SELECT * FROM unnest(
+            CAST(:id AS text[]), CAST(:token AS text[]), CAST(:state AS text[]), CAST(:error AS text[]),
+            CAST(:progress AS text[]), CAST(:result AS bytea[]), CAST(:digest AS text[])
+        ) AS ended (id, token, state, error, progress, result, digest)
+    ), done AS (
+        UPDATE jobs SET state = ended.state, finished_at = now(), lease_until = NULL,
+            error = CAST(ended.error AS jsonb), progress = coalesce(CAST(ended.progress AS jsonb), jobs.progress)
+        FROM ended
+        WHERE jobs.id = ended.id AND jobs.lease_token = ended.token AND jobs.state = 'running'
+        RETURNING jobs.id, jobs.attempt, jobs.finished_at
+    ), written AS (
+        INSERT INTO job_results (job_id, attempt, result, digest)
+        SELECT done.id, done.attempt, ended.result, ended.digest FROM done JOIN ended USING (id)
+        WHERE ended.result IS NOT NULL
+    )
+    SELECT id, finished_at FROM done
+""").columns(id=sa.String(), finished_at=UTCDateTime())
 
 
 @cache

@@ -1,13 +1,15 @@
 """What must happen although nobody asks: ended leases are taken up, lost notices made good, old jobs deleted."""
 
 from mlp.jobs import store
-from mlp.jobs.leases import Leases
+from mlp.jobs.recovery import Recovery
 from mlp.jobs.waiters import Waiters
 from mlp.periodic import Periodic, PeriodicThread
 from mlp.storage.database import Database
 
 #: A dead worker's job waits for the end of its lease plus this at most.
 _RECOVER_SECONDS = 1.0
+#: A process that has died is seen by the second look at the latest, and its jobs begin again at once.
+_ORPHANED_SECONDS = 0.5
 #: How soon a waiter learns of an end whose notice was lost, or that another process of this machine brought about.
 _WAKE_SECONDS = 1.0
 _WAKE_SECONDS_AMONG_PROCESSES = 0.1
@@ -27,7 +29,7 @@ class Sweeper:
     """
 
     def __init__(
-        self, database: Database, leases: Leases, waiters: Waiters, *, retention_seconds: float, is_alone: bool
+        self, database: Database, recovery: Recovery, waiters: Waiters, *, retention_seconds: float, is_alone: bool
     ) -> None:
         self._database = database
         self._waiters = waiters
@@ -37,7 +39,9 @@ class Sweeper:
             PeriodicThread(
                 "mlp-job-sweep",
                 [
-                    Periodic("job recovery", _RECOVER_SECONDS, leases.recover),
+                    Periodic("job recovery", _RECOVER_SECONDS, recovery.recover),
+                    Periodic("job owners", _ORPHANED_SECONDS, recovery.recover_orphaned),
+                    Periodic("job expiry", _RECOVER_SECONDS, recovery.expire),
                     Periodic("job purge", _PURGE_SECONDS, self.purge),
                 ],
             ),

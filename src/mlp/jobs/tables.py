@@ -71,6 +71,28 @@ sa.Index(
     sqlite_where=sa.and_(jobs.c.state == "queued", jobs.c.published_at.is_(None)),
 )
 
+#: What most jobs are, so that lists of the others need an index of these alone.
+MOST_COMMON_KIND = "inference.predict"
+sa.Index(
+    "ix_jobs_uncommon_kinds",
+    jobs.c.kind,
+    jobs.c.id,
+    postgresql_where=jobs.c.kind != MOST_COMMON_KIND,
+    sqlite_where=jobs.c.kind != MOST_COMMON_KIND,
+)
+sa.Index(
+    "ix_jobs_failed",
+    jobs.c.id,
+    postgresql_where=jobs.c.state == "failed",
+    sqlite_where=jobs.c.state == "failed",
+)
+sa.Index(
+    "ix_jobs_cancelled",
+    jobs.c.id,
+    postgresql_where=jobs.c.state == "cancelled",
+    sqlite_where=jobs.c.state == "cancelled",
+)
+
 #: Queued jobs that are of no use after a moment.
 sa.Index(
     "ix_jobs_expiring",
@@ -94,6 +116,13 @@ job_results = sa.Table(
     sa.Column("result", sa.LargeBinary, nullable=False),
     # Of a result that is kept as a file, by its SHA-256; ``result`` is empty then.
     sa.Column("digest", sa.String(64)),
+)
+
+sa.Index(
+    "ix_job_results_digest",
+    job_results.c.digest,
+    postgresql_where=job_results.c.digest.is_not(None),
+    sqlite_where=job_results.c.digest.is_not(None),
 )
 
 #: Whom to call when a job has ended: written with the job, gone with it.

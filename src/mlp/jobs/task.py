@@ -1,13 +1,14 @@
 """Tasks: the functions that do jobs, the table of those that are known, and what a task may ask for while it runs."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeVar
 
 import msgspec
 
+from mlp.clock import monotonic
 from mlp.errors import MalformedBody
 from mlp.jobs.job import Claim, Progress
 
@@ -17,6 +18,7 @@ class StopReason(StrEnum):
 
     CANCELLED = "cancelled"
     LEASE_LOST = "lease_lost"
+    TIMED_OUT = "timed_out"
 
 
 class JobStopped(BaseException):
@@ -47,6 +49,19 @@ class JobContext:
         self._stop_reason: StopReason | None = None
         self._progress: Progress | None = None
         self._is_progress_new = False
+        self._began_at = monotonic()
+        #: The thread that makes the attempt.
+        self.thread = threading.current_thread()
+
+    @property
+    def overdue_seconds(self) -> float:
+        """For how long the attempt has been beyond its time; negative while it is not."""
+        return self.running_seconds - self.claim.seconds_max
+
+    @property
+    def running_seconds(self) -> float:
+        """How long the attempt has run."""
+        return monotonic() - self._began_at
 
     def progress(self, done: int, total: int | None = None, message: str = "") -> None:
         """Report progress; costs next to nothing, since another thread writes the newest report about once a second."""
@@ -55,7 +70,7 @@ class JobContext:
             self._is_progress_new = True
 
     def is_cancelled(self) -> bool:
-        """Whether the work should stop: the job's owner asked for it, or another worker has taken the job over."""
+        """Whether the work should stop: its owner asked for it, its time is over, or another worker has taken it."""
         return self._stop_reason is not None
 
     def check_cancelled(self) -> None:
@@ -87,6 +102,8 @@ class JobContext:
 
 
 TaskFunction = Callable[[JobContext, Any], Any]
+#: Does several jobs at once: a result, or the error, for each.
+TogetherFunction = Callable[[Sequence[JobContext], Sequence[Any]], Sequence[Any]]
 _Function = TypeVar("_Function", bound=TaskFunction)
 
 
@@ -96,11 +113,20 @@ class Task:
 
     Attributes:
         payload_type: What the payload's JSON is decoded into: dict, a msgspec.Struct, or msgspec.Raw (as it is).
+        together: Does jobs of one model at once, better than one after the other; None: it does not.
+        seconds_max: How long an attempt may take; None: the setting ``job_seconds_max``.
     """
 
     kind: str
     function: TaskFunction
     payload_type: Any
+    together: TogetherFunction | None = None
+    seconds_max: float | None = None
+
+    @property
+    def runs_together(self) -> bool:
+        """Whether several jobs are better done at once."""
+        return self.together is not None
 
     def run(self, context: JobContext, payload: bytes) -> bytes:
         """The function's result as JSON; msgspec.Raw in a result is taken as JSON already.
@@ -108,11 +134,30 @@ class Task:
         Raises:
             MalformedBody: The payload is not what this release of the task takes.
         """
+        return msgspec.json.encode(self.function(context, self._decode(payload)))
+
+    def run_together(self, contexts: Sequence[JobContext]) -> list[bytes | Exception]:
+        """For each attempt the function's result as JSON, or why it has none; of attempts at jobs of one model."""
+        assert self.together is not None
+        decoded: dict[int, Any] = {}
+        results: list[Any] = []
+        for number, context in enumerate(contexts):
+            try:
+                decoded[number] = self._decode(context.claim.payload)
+            except MalformedBody as error:
+                results.append(error)
+            else:
+                results.append(None)
+        made = self.together([contexts[number] for number in decoded], list(decoded.values()))
+        for number, result in zip(decoded, made, strict=True):
+            results[number] = result if isinstance(result, Exception) else msgspec.json.encode(result)
+        return results
+
+    def _decode(self, payload: bytes) -> Any:
         try:
-            decoded = msgspec.json.decode(payload, type=self.payload_type)
+            return msgspec.json.decode(payload, type=self.payload_type)
         except msgspec.MsgspecError as error:
             raise MalformedBody(f"the payload does not fit the task {self.kind}: {error}") from error
-        return msgspec.json.encode(self.function(context, decoded))
 
 
 class TaskTable:
@@ -121,7 +166,14 @@ class TaskTable:
     def __init__(self) -> None:
         self._tasks: dict[str, Task] = {}
 
-    def task(self, kind: str, *, payload_type: Any = dict[str, Any]) -> Callable[[_Function], _Function]:
+    def task(
+        self,
+        kind: str,
+        *,
+        payload_type: Any = dict[str, Any],
+        together: TogetherFunction | None = None,
+        seconds_max: float | None = None,
+    ) -> Callable[[_Function], _Function]:
         """A decorator that enters a function ``(context, payload) -> result`` under a kind, ``<domain>.<verb>``.
 
         A task may be begun more than once (a worker that dies, an attempt that is repeated): it must come to the same
@@ -130,7 +182,7 @@ class TaskTable:
 
         def enter(function: _Function) -> _Function:
             assert kind not in self._tasks, f"two tasks are named {kind}"
-            self._tasks[kind] = Task(kind, function, payload_type)
+            self._tasks[kind] = Task(kind, function, payload_type, together, seconds_max)
             return function
 
         return enter

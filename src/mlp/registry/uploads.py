@@ -4,12 +4,11 @@ A crash between the two leaves a file that nothing needs, which a later sweep re
 """
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from collections.abc import AsyncIterable, Iterable
 
 import msgspec
 
 from mlp.config import Settings
-from mlp.errors import MalformedBody
 from mlp.jobs.job import Job
 from mlp.jobs.service import JobService
 from mlp.jobs.states import JobState
@@ -17,7 +16,7 @@ from mlp.registry import store
 from mlp.registry.names import checked_alias, checked_model_name
 from mlp.storage.artefacts import ArtefactStore, Received
 from mlp.storage.database import Database
-from mlp.storage.incoming import check_size
+from mlp.storage.incoming import SILENCE_SECONDS, check_size, gathered
 
 #: The kind of the job that turns an upload into a version.
 ACCEPT = "registry.accept"
@@ -25,10 +24,6 @@ ACCEPT = "registry.accept"
 QUEUE = "registry"
 #: A file that nothing needs is kept for a day: longer than any upload takes, and long enough to retry its job.
 UNUSED_SECONDS = 86_400.0
-#: An upload that stands still for this long has been given up.
-SILENCE_SECONDS = 60.0
-#: An upload is handed to the writing thread in blocks of this size: a handing over costs less than its write.
-_BLOCK_BYTES = 2**20
 
 
 class AcceptPayload(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,7 +90,7 @@ class Uploads:
         """
         incoming = await asyncio.to_thread(self._artefacts.begin, self._bytes_max)
         try:
-            async for block in _blocks(chunks, silence_seconds):
+            async for block in gathered(chunks, silence_seconds):
                 await asyncio.to_thread(incoming.write, block)
             return await asyncio.to_thread(incoming.finish)
         except BaseException:
@@ -140,22 +135,3 @@ class Uploads:
     def _is_accepting(self) -> bool:
         unfinished = (JobState.QUEUED, JobState.RUNNING)
         return any(self._jobs.list_jobs(kind=ACCEPT, state=state, limit=1).items for state in unfinished)
-
-
-async def _blocks(chunks: AsyncIterable[bytes], silence_seconds: float) -> AsyncIterator[bytes]:
-    """The chunks, gathered into blocks worth a hand-over."""
-    block = bytearray()
-    source = aiter(chunks)
-    while True:
-        try:
-            async with asyncio.timeout(silence_seconds):
-                block += await anext(source)
-        except StopAsyncIteration:
-            break
-        except TimeoutError:
-            raise MalformedBody(f"the upload stood still for {silence_seconds:.0f} s: send it again") from None
-        if len(block) >= _BLOCK_BYTES:
-            yield bytes(block)
-            block.clear()
-    if block:
-        yield bytes(block)

@@ -48,8 +48,11 @@ class Database:
         self.engine = make(self.url, timeout_seconds, connections_max)
 
     @contextmanager
-    def transaction(self) -> Iterator[sa.Connection]:
+    def transaction(self, *, is_durable: bool = True) -> Iterator[sa.Connection]:
         """A connection in a writing transaction: committed on leaving, rolled back on any exception.
+
+        Not durable: PostgreSQL answers the COMMIT before it is on disk, and may have forgotten it after a crash; for
+        what is done again then (PostgreSQL documentation, section 28.4). Never half of it, never out of order.
 
         On SQLite the write lock is taken at the start (BEGIN IMMEDIATE), so that no transaction fails half-way
         because another one wrote in between.
@@ -59,6 +62,8 @@ class Database:
             StorageFull: The disk is full; nothing was written.
         """
         with self._turn_to_write(), self._begun("BEGIN IMMEDIATE") as connection:
+            if not is_durable and not self.is_sqlite:
+                connection.exec_driver_sql("SET LOCAL synchronous_commit TO off")
             yield connection
 
     @contextmanager
@@ -165,6 +170,11 @@ def _postgresql_engine(url: URL, timeout_seconds: float, connections_max: int) -
             pool_pre_ping=True,
             connect_args={
                 "connect_timeout": max(1, int(timeout_seconds)),
+                # A server that is lost with its network says nothing: noticed within half a minute, not two hours.
+                "keepalives_idle": 10,
+                "keepalives_interval": 5,
+                "keepalives_count": 3,
+                "tcp_user_timeout": 20_000,
                 "options": f"-c timezone=UTC -c lock_timeout={millis} -c idle_in_transaction_session_timeout=60000",
                 "application_name": "mlp",
             },

@@ -1,12 +1,22 @@
 """A file while it arrives: written block by block, counted and digested on the way, fsynced at its end."""
 
+import asyncio
 import hashlib
 import os
+from collections.abc import AsyncIterable, AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlp.errors import BodyTooLarge
+from mlp.clock import monotonic
+from mlp.errors import BodyTooLarge, MalformedBody
 from mlp.storage.disk import disk_errors
+
+#: An upload that stands still for this long has been given up.
+SILENCE_SECONDS = 60.0
+#: An upload is handed to a thread in blocks of this size: a handing over costs less than its work.
+_BLOCK_BYTES = 2**20
+#: A slow upload is handed over at least this often, so that whoever takes it sees that it goes on.
+_BLOCK_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,3 +98,31 @@ def check_size(size_bytes: int, limit_bytes: int) -> None:
             f"the upload is larger than {limit_bytes:,} bytes: leave out what the model does not need, "
             "or raise MLP_UPLOAD_BYTES_MAX"
         )
+
+
+async def gathered(chunks: AsyncIterable[bytes], silence_seconds: float = SILENCE_SECONDS) -> AsyncIterator[bytes]:
+    """The chunks of an upload, gathered into blocks worth a hand-over to a thread; no thread waits for the sender.
+
+    Args:
+        silence_seconds: Longest wait for a chunk.
+
+    Raises:
+        MalformedBody: The sender fell silent.
+    """
+    block = bytearray()
+    began_at = monotonic()
+    source = aiter(chunks)
+    while True:
+        try:
+            async with asyncio.timeout(silence_seconds):
+                block += await anext(source)
+        except StopAsyncIteration:
+            break
+        except TimeoutError:
+            raise MalformedBody(f"the upload stood still for {silence_seconds:.0f} s: send it again") from None
+        if len(block) >= _BLOCK_BYTES or (block and monotonic() - began_at >= _BLOCK_SECONDS):
+            yield bytes(block)
+            block.clear()
+            began_at = monotonic()
+    if block:
+        yield bytes(block)

@@ -16,7 +16,7 @@ from mlp.storage.database import METADATA, Database
 _log = logging.getLogger(__name__)
 
 #: The newest migration; a test compares it with the files.
-HEAD = "0003"
+HEAD = "0004"
 #: The oldest release, by the migration it was made for, that still works on this schema: one release may be rolled
 #: back without touching the database.
 OLDEST_COMPATIBLE = "0002"

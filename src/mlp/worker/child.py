@@ -14,14 +14,19 @@ from multiprocessing.synchronize import Event
 from types import FrameType
 from typing import Any
 
+from mlp import crash_points
 from mlp.clock import monotonic
 from mlp.config import Settings
 from mlp.errors import MLPError, Unavailable
 from mlp.jobs import metrics
 from mlp.jobs.bell import CANCELLING
 from mlp.jobs.keeper import Keeper
+from mlp.jobs.retry import TIMED_OUT
 from mlp.jobs.runner import Runner
+from mlp.jobs.task import JobContext
+from mlp.periodic import Periodic, PeriodicThread
 from mlp.role import WORKER_CHILD
+from mlp.worker.vital_signs import VitalSigns
 
 _log = logging.getLogger(__name__)
 
@@ -29,6 +34,11 @@ _log = logging.getLogger(__name__)
 _START_PAUSE_SECONDS = 0.5
 _START_PAUSE_SECONDS_MAX = 10.0
 _START_SECONDS = 120.0
+#: How long one message may keep a process at work: far below RabbitMQ's time for a message to be confirmed.
+_MESSAGE_SECONDS_MAX = 10.0
+_PULSE_SECONDS = 1.0
+#: How a process ends that could not stop a task.
+EXIT_TIMED_OUT = 71
 
 
 class WorkerChild:
@@ -37,44 +47,53 @@ class WorkerChild:
     Args:
         queues: The broker's queues that this worker takes.
         is_draining: Whether the worker shall take nothing new.
+        signs: Where it shows that it lives.
     """
 
-    def __init__(self, settings: Settings, queues: Sequence[str], is_draining: Event) -> None:
+    def __init__(self, settings: Settings, queues: Sequence[str], is_draining: Event, signs: VitalSigns) -> None:
         self._settings = settings
         self._queues = list(queues)
         self._is_draining = is_draining
+        self._signs = signs
         self._started = threading.Event()
         self._stopping = threading.Event()
         self._turn = threading.Lock()
-        self._loop = asyncio.new_event_loop()
-        self._threads = (
-            threading.Thread(target=self._loop.run_forever, name="mlp-child-loop", daemon=True),
-            threading.Thread(target=self._start_and_look, name="mlp-child-look", daemon=True),
-        )
-
+        self._messages = threading.Event()
+        self._look = threading.Event()
+        self._pulse = PeriodicThread("mlp-child-pulse", [Periodic("pulse", _PULSE_SECONDS, signs.show)])
     def start(self) -> None:
         """Begin; returns at once."""
         signal.signal(signal.SIGTERM, self._on_sigterm)
-        for thread in self._threads:
+        self._signs.begin(os.getpid())
+        # Made after the fork: two processes with one loop's sockets would swallow each other's wake-ups.
+        self._loop = asyncio.new_event_loop()
+        threads = (
+            threading.Thread(target=self._loop.run_forever, name="mlp-child-loop", daemon=True),
+            threading.Thread(target=self._start_and_look, name="mlp-child-look", daemon=True),
+        )
+        for thread in threads:
             thread.start()
 
     def run_job(self, job_id: str) -> bool:
         """Whether the message is done with: False where this worker takes no more jobs, and another shall have it.
 
-        Runs the job if it is queued and its queue is not paused; what came of it stands in its row. A message that
-        comes too early (this process is still starting) is dropped: the row keeps the job.
+        One message stands for all jobs that wait: takes what is next, one group after the other, until nothing waits
+        or the message has been held for long enough. What came of the jobs stands in their rows. A message that comes
+        too early (this process is still starting) is dropped: the rows keep the jobs.
         """
         if not self._started.wait(_START_SECONDS):
             _log.warning("not started yet, the job waits for another process", extra={"job_id": job_id})
             return True
+        hold_until = monotonic() + _MESSAGE_SECONDS_MAX
+        self._messages.set()
         with self._turn:
-            if self._is_draining.is_set():
-                return False
-            try:
-                self._runner.run_job(job_id)
-            except Unavailable as error:
-                _log.warning("the job cannot be claimed and waits: %s", error.message, extra={"job_id": job_id})
-        return True
+            self._messages.clear()
+            while not self._is_draining.is_set():
+                if not self._has_run_some() or monotonic() > hold_until:
+                    self._look.set()
+                    crash_points.reach("before_ack")
+                    return True
+        return False
 
     def close(self) -> None:
         """Give back what runs, record what was predicted, end; bounded by the time for shutting down."""
@@ -84,6 +103,7 @@ class WorkerChild:
         self._give_back()
         self._runner.close()
         self._keeper.close()
+        self._pulse.close(_PULSE_SECONDS)
         self._run(self._stack.close(), 4 * self._settings.shutdown_seconds)
 
     def _start_and_look(self) -> None:
@@ -108,29 +128,39 @@ class WorkerChild:
         began = monotonic()
         self._stack = Stack(self._settings, role=WORKER_CHILD)
         leases = self._stack.jobs.leases
-        self._keeper = Keeper(leases)
-        self._runner = Runner(self._stack, leases, self._keeper)
+        leases.start()
+        self._keeper = Keeper(leases, self._give_up)
+        self._runner = Runner(self._stack, leases, self._keeper, seconds_max=self._settings.job_seconds_max)
         self._stack.jobs.notices.on_cancelling(self._keeper.cancel)
         if self._stack.bell is not None:
             self._stack.bell.hear(CANCELLING, self._keeper.cancel_id)
         self._run(self._stack.start(), _START_SECONDS)
         self._keeper.start()
+        self._pulse.start()
         self._started.set()
         _log.info("a worker's process has started in %.1f s", monotonic() - began)
 
     def _look_until_stopped(self) -> None:
         """Run what waits although no message came, one job after the other while there are any."""
         while not self._stopping.is_set():
-            if not self._has_run_one():
-                self._stopping.wait(self._settings.job_poll_seconds)
+            self._look.wait(self._settings.job_poll_seconds)
+            self._look.clear()
+            if not self._is_draining.is_set() and self._turn.acquire(blocking=False):
+                try:
+                    # A message's turn comes first: its thread is Celery's own, which waits for nothing else.
+                    while not (self._is_draining.is_set() or self._messages.is_set()) and self._has_run_some():
+                        pass
+                finally:
+                    self._turn.release()
 
-    def _has_run_one(self) -> bool:
-        if self._is_draining.is_set() or not self._turn.acquire(blocking=False):
-            return False
+    def _has_run_some(self) -> bool:
+        """Whether jobs waited: they have been run."""
+        self._signs.look()
         try:
-            claims = self._stack.jobs.leases.claim(self._runner.tasks.kinds, broker_queues=self._queues)
-            for claim in claims:
-                self._runner.run(claim)
+            claims = self._runner.claim_next(broker_queues=self._queues)
+            if claims:
+                self._signs.begin_job()
+                self._runner.run(claims)
             return bool(claims)
         except Unavailable:
             return False  # the database is away, as the drain and the keeper say already
@@ -139,7 +169,7 @@ class WorkerChild:
             _log.exception("looking for jobs failed and goes on")
             return False
         finally:
-            self._turn.release()
+            self._signs.end_job()
 
     def _give_back(self) -> None:
         """Queue again what runs here, uncounted: whoever takes it next begins at once, not when the lease ends."""
@@ -149,6 +179,11 @@ class WorkerChild:
                 self._stack.jobs.leases.give_back(context.claim)
             except MLPError as error:
                 _log.warning("a job could not be given back, its lease will end: %s", error.message)
+
+    def _give_up(self, contexts: Sequence[JobContext]) -> None:
+        """A task that does not stop takes its process with it; Celery starts another."""
+        self._stack.jobs.leases.give_up([context.claim for context in contexts], TIMED_OUT)
+        os._exit(EXIT_TIMED_OUT)
 
     def _on_sigterm(self, _number: int, _frame: FrameType | None) -> None:
         """The worker ends at once: its time for finishing is over."""

@@ -10,6 +10,7 @@ import signal
 import socket
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -19,6 +20,7 @@ from mlp.clock import new_id, now
 from mlp.config import Settings
 from mlp.errors import Unavailable
 from mlp.jobs.broker import RUN_JOB, SOFT_SHUTDOWN_SECONDS, make_celery, select_queues
+from mlp.jobs.queues import Queues
 from mlp.jobs.service import JobService
 from mlp.jobs.workers import WorkerPhase, WorkerRegister, WorkerState
 from mlp.observability import component_metrics
@@ -26,13 +28,15 @@ from mlp.observability.metrics import forget_process
 from mlp.periodic import Periodic, PeriodicThread
 from mlp.registry.service import RegistryService
 from mlp.retention import RETENTION_SECONDS, Retention
-from mlp.stack import Places, open_database
+from mlp.stack import Places, open_database, open_result_files
 from mlp.storage.artefacts import ArtefactStore
 from mlp.storage.election import Election
 from mlp.worker.child import WorkerChild
 from mlp.worker.exposition import Exposition
 from mlp.worker.fork_gate import ForkGate
 from mlp.worker.stopping import stopping_worker
+from mlp.worker.vital_signs import VitalSigns
+from mlp.worker.watchdog import Watchdog
 
 _log = logging.getLogger(__name__)
 
@@ -54,7 +58,8 @@ class WorkerParent:
         self._queues = select_queues(self._app, settings)
         # Shared with the children, which are forked after it is made.
         self._is_draining = multiprocessing.get_context("fork").Event()
-        self._child = WorkerChild(settings, self._queues, self._is_draining)
+        self._signs = VitalSigns()
+        self._child = WorkerChild(settings, self._queues, self._is_draining, self._signs)
         self._gate = ForkGate()
         self._database = open_database(settings)
         self._register = WorkerRegister(self._database)
@@ -83,6 +88,9 @@ class WorkerParent:
         SIGTERM ends softly: what runs has twenty seconds, then it is given back.
         """
         self._declare_task()
+        # Two lines for every message, of which a busy worker gets hundreds a second.
+        for name in ("celery.worker.strategy", "celery.app.trace"):
+            logging.getLogger(name).setLevel(logging.WARNING)
         component_metrics.release.labels(__version__).set(1)
         component_metrics.start_time_seconds.set(now().timestamp())
         self._exposition.start()
@@ -160,19 +168,34 @@ class WorkerParent:
         self._child.start()
 
     def _works(self) -> list[Periodic]:
-        jobs = JobService(self._database, self._settings)
+        jobs = JobService(self._database, self._settings, open_result_files(self._settings))
         artefacts = ArtefactStore(
             Places(self._settings.folder).artefacts, unpacked_bytes_max=self._settings.unpacked_bytes_max
         )
         registry = RegistryService(self._database, artefacts, jobs, self._settings)
-        retention = Retention(self._settings, self._database, registry)
+        retention = Retention(self._settings, self._database, registry, jobs.large_results)
+        watchdog = Watchdog(
+            Queues(self._database, self._settings), self._queues, self._signs, self._pids, self._end_at_once
+        )
         inside = self._gate.around
         return [
             Periodic("worker register", _BEAT_SECONDS, inside(self._beat), is_due_at_once=True),
+            Periodic("stuck processes", _BEAT_SECONDS, watchdog.kill_stuck),
+            Periodic("idle worker", _BEAT_SECONDS, inside(lambda: self._unless_idle_by_order(watchdog.end_if_idle))),
             Periodic("election", _BEAT_SECONDS, inside(self._election.is_leader), is_due_at_once=True),
             Periodic("retention", RETENTION_SECONDS, inside(self._election.only_leader(retention.delete_old))),
             Periodic("silent workers", RETENTION_SECONDS, inside(self._election.only_leader(self._forget_silent))),
         ]
+
+    def _unless_idle_by_order(self, look: Callable[[], None]) -> None:
+        if not self._is_stopping and not self._is_draining.is_set():
+            look()
+
+    def _end_at_once(self, exit_code: int) -> None:
+        """End without waiting for anything: whatever holds this worker up must not hold up its end."""
+        with suppress(Exception):
+            self._register.leave(self._state.id)
+        os._exit(exit_code)
 
     def _beat(self) -> None:
         self._forget_dead()

@@ -125,3 +125,21 @@ def test_undeclared_body_over_the_limit_is_stopped() -> None:
 
 def test_body_at_the_limit_is_read() -> None:
     assert ask("POST", "/v1/models/m/predict", content=b"x" * 1024).json() == 1024
+
+
+@pytest.mark.parametrize(
+    ("path", "limit_bytes"),
+    [
+        ("/v1/models/m/predict", 1024),
+        ("/v1/models/m/versions", 4096),
+        ("/v1/models/m/batches", 8192),
+        ("/v1/models/m/versions/champion/batches", 8192),
+        ("/v1/batches/x", 1 << 20),
+    ],
+)
+def test_limit_of_a_body_is_that_of_its_route(path: str, limit_bytes: int) -> None:
+    settings = Settings(body_bytes_max=1024, upload_bytes_max=4096, batch_file_bytes_max=8192)
+
+    found = RequestMiddleware(application(), settings)._limit_bytes({"path": path})
+
+    assert found == limit_bytes

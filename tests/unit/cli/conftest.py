@@ -65,8 +65,10 @@ def serve_pages() -> Iterator[ServePages]:
         class Answers(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 missing = {"status": 404, "code": "not_found", "detail": "no such path"}
-                body = msgspec.json.encode(pages.get(self.path, missing))
-                self.send_response(200 if self.path in pages else 404)
+                page = pages.get(self.path, missing)
+                body = msgspec.json.encode(page)
+                status = page.get("status") if isinstance(page, dict) else None
+                self.send_response(status if isinstance(status, int) else 200)
                 self.send_header("content-type", "application/json")
                 self.send_header("content-length", str(len(body)))
                 self.end_headers()

@@ -1,14 +1,24 @@
 """Queued work: submit, look, wait with long polls, cancel, retry."""
 
+import json
 from typing import Any
 
 import pytest
 
 from mlp.client import Client
-from mlp.client.jobs import result_of
+from mlp.client.jobs import JobRequest, result_of
 from mlp.client.results import Answer, Job
-from mlp.errors import Conflict, DeadlineExceeded, JobFinished, MLPError, ModelFailed
-from tests.unit.client.conftest import Web
+from mlp.errors import (
+    BadInput,
+    Conflict,
+    DeadlineExceeded,
+    JobFinished,
+    MLPError,
+    ModelFailed,
+    Unavailable,
+    UnknownJob,
+)
+from tests.unit.client.conftest import Reply, Web
 
 QUEUED = {
     "id": "j1",
@@ -117,3 +127,77 @@ def test_cancel_of_a_finished_job_is_refused(web: Web, client: Client) -> None:
 
     with pytest.raises(JobFinished, match="done"):
         client.jobs.cancel("j1")
+
+
+def stream_of(*jobs: dict[str, Any]) -> Reply:
+    events = [f"id: {index}\nevent: state\ndata: {json.dumps(each)}\n\n" for index, each in enumerate(jobs)]
+    return Reply(body="".join(["retry: 1000\n\n", *events]).encode(), content_type="text/event-stream")
+
+
+def test_submit_many_is_one_request_with_the_jobs_in_order(web: Web, client: Client) -> None:
+    web.tell("POST", "/v1/models/churn/jobs/bulk", {"jobs": [job(), job(id="j2")]}, status=202)
+    requests = [
+        JobRequest([{"a": 1}], priority="low", webhook="http://example.org/done"),
+        JobRequest([{"a": 2}], keys=["k"], expires_seconds=60),
+    ]
+
+    submitted = client.jobs.submit_many("churn", requests, idempotency_key="order-7")
+
+    assert [each.id for each in submitted] == ["j1", "j2"]
+    assert web.requests[0].json == {
+        "jobs": [
+            {"rows": [{"a": 1}], "priority": "low", "webhook": "http://example.org/done"},
+            {"rows": [{"a": 2}], "keys": ["k"], "expires_seconds": 60},
+        ]
+    }
+    assert web.requests[0].headers["idempotency-key"] == '"order-7"'
+
+
+def test_submit_many_with_one_at_fault_names_it(web: Web, client: Client) -> None:
+    problem = {"code": "bad_input", "detail": "job 1: no", "job": 1}
+    web.tell("POST", "/v1/models/churn/jobs/bulk", problem, status=400)
+
+    with pytest.raises(BadInput) as caught:
+        client.jobs.submit_many("churn", [JobRequest([{"a": 1}])] * 2)
+
+    assert caught.value.extra["job"] == 1
+
+
+def test_events_are_the_job_at_each_change_to_its_end(web: Web, client: Client) -> None:
+    done = job(state="succeeded", result=ANSWER)
+    web.tell_reply("GET", "/v1/jobs/j1/events", stream_of(job(), job(state="running"), done))
+
+    seen = list(client.jobs.events("j1"))
+
+    assert [each.state for each in seen] == ["queued", "running", "succeeded"]
+    assert seen[-1].result == ANSWER
+    assert web.requests[0].headers["accept"] == "text/event-stream"
+
+
+def test_events_go_on_behind_the_last_one_when_a_server_has_stopped(web: Web, client: Client) -> None:
+    web.tell_reply("GET", "/v1/jobs/j1/events", stream_of(job(), job(state="running")))
+    web.tell("GET", "/v1/jobs/j1/events", {"code": "unavailable", "detail": "starting"}, status=503)
+    web.tell_reply("GET", "/v1/jobs/j1/events", stream_of(job(state="running"), job(state="cancelled")))
+
+    seen = list(client.jobs.events("j1"))
+
+    assert [each.state for each in seen] == ["queued", "running", "cancelled"]
+    assert [request.headers.get("last-event-id") for request in web.requests] == [None, "1", "1"]
+
+
+def test_events_of_an_unknown_job_and_of_a_server_that_is_away(web: Web, client: Client) -> None:
+    web.tell("GET", "/v1/jobs/j1/events", {"code": "unknown_job", "detail": "none"}, status=404)
+    web.tell("GET", "/v1/jobs/j2/events", {"code": "unavailable", "detail": "starting"}, status=503)
+
+    with pytest.raises(UnknownJob):
+        list(client.jobs.events("j1"))
+    with pytest.raises(Unavailable):
+        list(client.jobs.events("j2"))
+
+
+def test_retry_with_a_key_sends_it(web: Web, client: Client) -> None:
+    web.tell("POST", "/v1/jobs/j1/retry", job(id="j2"), status=202)
+
+    client.jobs.retry("j1", idempotency_key="retry/j1")
+
+    assert web.requests[0].headers["idempotency-key"] == '"retry/j1"'

@@ -19,7 +19,7 @@ def notices() -> Notices:
 
 @pytest.fixture
 def acceptor(database: Database, notices: Notices) -> Acceptor:
-    return Acceptor(database, notices, Admission(1000), attempts_max=3)
+    return Acceptor(database, notices, Admission(1000), attempts_max=3, read_result=lambda job: job)
 
 
 def new_job() -> NewJob:
@@ -78,7 +78,7 @@ def test_close_accepts_what_was_offered_and_nothing_more(acceptor: Acceptor) -> 
 
 def test_database_that_is_away_is_told_with_the_jobs_id(database: Database, notices: Notices) -> None:
     impatient = Database(str(database.url), timeout_seconds=0.01)
-    acceptor = Acceptor(impatient, notices, Admission(1000), attempts_max=3)
+    acceptor = Acceptor(impatient, notices, Admission(1000), attempts_max=3, read_result=lambda job: job)
     offered = new_job()
 
     with database.transaction():

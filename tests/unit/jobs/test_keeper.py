@@ -4,6 +4,10 @@ from mlp.jobs.service import JobService
 from mlp.jobs.task import JobContext, JobStopped, StopReason
 
 
+def keeper_of(jobs: JobService) -> Keeper:
+    return Keeper(jobs.leases, lambda _overdue: None)
+
+
 def begun(jobs: JobService) -> JobContext:
     jobs.submit("test.echo", None, b"{}")
     (claim,) = jobs.leases.claim(["test.echo"])
@@ -19,7 +23,7 @@ def reason_of(context: JobContext) -> StopReason | None:
 
 
 def test_tick_writes_new_progress(jobs: JobService) -> None:
-    keeper, context = Keeper(jobs.leases), begun(jobs)
+    keeper, context = keeper_of(jobs), begun(jobs)
     keeper.add(context)
 
     context.progress(1, 2)
@@ -29,7 +33,7 @@ def test_tick_writes_new_progress(jobs: JobService) -> None:
 
 
 def test_cancel_stops_the_attempts_of_that_job_alone(jobs: JobService) -> None:
-    keeper, wanted, other = Keeper(jobs.leases), begun(jobs), begun(jobs)
+    keeper, wanted, other = keeper_of(jobs), begun(jobs), begun(jobs)
     keeper.add(wanted)
     keeper.add(other)
 
@@ -40,7 +44,7 @@ def test_cancel_stops_the_attempts_of_that_job_alone(jobs: JobService) -> None:
 
 
 def test_stop_all_reaches_only_what_is_under_way(jobs: JobService) -> None:
-    keeper, running, ended = Keeper(jobs.leases), begun(jobs), begun(jobs)
+    keeper, running, ended = keeper_of(jobs), begun(jobs), begun(jobs)
     keeper.add(running)
     keeper.add(ended)
     keeper.remove(ended)

@@ -1,4 +1,5 @@
 import logging
+from collections.abc import Sequence
 
 import pytest
 
@@ -14,21 +15,21 @@ def test_listeners_hear_what_they_asked_for() -> None:
     heard: list[object] = []
     notices = Notices()
     notices.on_queued(lambda jobs: heard.append(("queued", jobs)))
-    notices.on_finished(lambda job: heard.append(("finished", job)))
+    notices.on_finished(lambda jobs: heard.append(("finished", jobs)))
     notices.on_cancelling(lambda job: heard.append(("cancelling", job)))
 
     notices.queued([JOB])
     notices.queued([])
-    notices.finished(JOB)
+    notices.finished([JOB])
     notices.cancelling(JOB)
 
-    assert heard == [("queued", [JOB]), ("finished", JOB), ("cancelling", JOB)]
+    assert heard == [("queued", [JOB]), ("finished", [JOB]), ("cancelling", JOB)]
 
 
 def test_listener_that_fails_is_logged_and_keeps_nobody_from_hearing(caplog: pytest.LogCaptureFixture) -> None:
-    heard: list[Job] = []
+    heard: list[Sequence[Job]] = []
 
-    def fail(_job: Job) -> None:
+    def fail(_jobs: Sequence[Job]) -> None:
         raise OSError("bell broken")
 
     notices = Notices()
@@ -36,7 +37,7 @@ def test_listener_that_fails_is_logged_and_keeps_nobody_from_hearing(caplog: pyt
     notices.on_finished(heard.append)
 
     with caplog.at_level(logging.ERROR):
-        notices.finished(JOB)
+        notices.finished([JOB])
 
-    assert heard == [JOB]
+    assert heard == [[JOB]]
     assert "bell broken" in caplog.text

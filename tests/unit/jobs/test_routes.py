@@ -151,3 +151,87 @@ def test_unknown_job_is_404(tell: Callable[[Story], None], job_id: str) -> None:
             assert (answer.status_code, answer.json()["code"]) == (404, "unknown_job")
 
     tell(story)
+
+
+def events_in(text: str) -> list[tuple[str, str]]:
+    """Id and name of each event."""
+    blocks = [block.split("\n") for block in text.split("\n\n")]
+    return [(block[0].removeprefix("id: "), block[1].removeprefix("event: ")) for block in blocks if len(block) > 2]
+
+
+def test_events_tell_states_and_the_end_with_its_result(jobs: JobService, tell: Callable[[Story], None]) -> None:
+    job_id = submit(jobs)
+
+    async def story(client: httpx.AsyncClient) -> None:
+        # More streams than the pool has threads: each would hold one if following took a thread.
+        following = [asyncio.create_task(client.get(f"/v1/jobs/{job_id}/events")) for _ in range(100)]
+        await client.get("/v1/jobs")
+        await asyncio.to_thread(finish_next, jobs)
+
+        for answer in await asyncio.gather(*following):
+            assert answer.headers["content-type"].startswith("text/event-stream")
+            assert (answer.headers["cache-control"], answer.headers["x-accel-buffering"]) == ("no-store", "no")
+            assert events_in(answer.text)[-1] == ("1.succeeded", "end")
+            assert '"result":{"a":1}' in answer.text
+
+    tell(story)
+
+
+def test_events_of_a_job_that_has_ended_are_its_end_and_then_no_more(
+    jobs: JobService, tell: Callable[[Story], None]
+) -> None:
+    job_id = submit(jobs)
+    finish_next(jobs)
+
+    async def story(client: httpx.AsyncClient) -> None:
+        first = await client.get(f"/v1/jobs/{job_id}/events", headers={"Last-Event-ID": "0.queued"})
+        again = await client.get(f"/v1/jobs/{job_id}/events", headers={"Last-Event-ID": "1.succeeded"})
+
+        assert events_in(first.text) == [("1.succeeded", "end")]
+        assert (again.status_code, again.content) == (204, b"")
+
+    tell(story)
+
+
+def test_events_go_on_behind_the_last_one_and_end_when_the_server_stops(
+    jobs: JobService, tell: Callable[[Story], None]
+) -> None:
+    job_id = submit(jobs)
+
+    async def story(client: httpx.AsyncClient) -> None:
+        following = [
+            asyncio.create_task(client.get(f"/v1/jobs/{job_id}/events", headers={"Last-Event-ID": last}))
+            for last in ("", "0.queued")
+        ]
+        await client.get("/v1/jobs")
+        jobs.stop_waiting()
+        new, resumed = await asyncio.gather(*following)
+
+        assert events_in(new.text) == [("0.queued", "state")]
+        assert events_in(resumed.text) == []
+
+    tell(story)
+
+
+def test_events_of_an_unknown_job_are_404(tell: Callable[[Story], None]) -> None:
+    async def story(client: httpx.AsyncClient) -> None:
+        answer = await client.get("/v1/jobs/nonsense/events")
+
+        assert (answer.status_code, answer.json()["code"]) == (404, "unknown_job")
+
+    tell(story)
+
+
+def test_retry_twice_with_one_key_is_one_job(jobs: JobService, tell: Callable[[Story], None]) -> None:
+    job_id = submit(jobs)
+    jobs.cancel(job_id)
+
+    async def story(client: httpx.AsyncClient) -> None:
+        again = [
+            (await client.post(f"/v1/jobs/{job_id}/retry", headers={"Idempotency-Key": '"k"'})).json()["id"]
+            for _ in range(2)
+        ]
+
+        assert again[0] == again[1] != job_id
+
+    tell(story)

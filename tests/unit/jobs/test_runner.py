@@ -36,24 +36,24 @@ def tasks() -> TaskTable:
 
 @pytest.fixture
 def runner(jobs: JobService, tasks: TaskTable) -> Runner:
-    return Runner("the stack", jobs.leases, Keeper(jobs.leases), tasks)
+    return Runner("the stack", jobs.leases, Keeper(jobs.leases, lambda _overdue: None), tasks)
 
 
-def test_run_job_runs_a_queued_job_to_its_end(jobs: JobService, runner: Runner) -> None:
+def test_run_next_runs_a_queued_job_to_its_end(jobs: JobService, runner: Runner) -> None:
     job = jobs.submit("test.echo", "churn", b'{"a":1}')
 
-    was_run = runner.run_job(job.id)
+    was_run = runner.run_next()
 
     assert was_run
     assert jobs.get(job.id).result == b'{"stack":"the stack","a":1}'
     assert jobs.leases.held() == []
 
 
-def test_run_job_finds_nothing_to_do_twice(jobs: JobService, runner: Runner) -> None:
-    job = jobs.submit("test.echo", "churn", b"{}")
-    runner.run_job(job.id)
+def test_run_next_finds_nothing_to_do_twice(jobs: JobService, runner: Runner) -> None:
+    jobs.submit("test.echo", "churn", b"{}")
+    runner.run_next()
 
-    assert not runner.run_job(job.id)
+    assert not runner.run_next()
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_run_job_finds_nothing_to_do_twice(jobs: JobService, runner: Runner) -> 
 def test_run_survives_what_a_task_does(jobs: JobService, runner: Runner, kind: str, detail: str) -> None:
     job = jobs.submit(kind, None, b"{}", attempts_max=1)
 
-    runner.run_job(job.id)
+    runner.run_next()
 
     failed = jobs.get(job.id)
     assert failed.state is JobState.FAILED
@@ -74,7 +74,7 @@ def test_run_survives_what_a_task_does(jobs: JobService, runner: Runner, kind: s
 def test_run_of_a_failed_attempt_queues_the_job_with_its_error(jobs: JobService, runner: Runner) -> None:
     job = jobs.submit("test.exit", None, b"{}")
 
-    runner.run_job(job.id)
+    runner.run_next()
 
     waiting = jobs.get(job.id)
     assert (waiting.state, waiting.attempt, waiting.error) == (
@@ -87,7 +87,7 @@ def test_run_of_a_failed_attempt_queues_the_job_with_its_error(jobs: JobService,
 def test_run_that_lost_its_lease_writes_nothing(jobs: JobService, runner: Runner) -> None:
     job = jobs.submit("test.lose", None, b"{}")
 
-    runner.run_job(job.id)
+    runner.run_next()
 
     assert jobs.get(job.id).state is JobState.RUNNING
     assert jobs.leases.held() == []

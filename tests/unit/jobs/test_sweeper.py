@@ -8,6 +8,7 @@ from mlp.clock import now
 from mlp.config import Settings
 from mlp.jobs.leases import Leases
 from mlp.jobs.notices import Notices
+from mlp.jobs.recovery import Recovery
 from mlp.jobs.service import JobService
 from mlp.jobs.states import JobState
 from mlp.jobs.sweeper import Sweeper
@@ -17,8 +18,9 @@ from mlp.storage.database import Database
 
 
 def make(database: Database, waiters: Waiters, notices: Notices | None = None) -> Sweeper:
-    leases = Leases(database, Notices() if notices is None else notices, lease_seconds=15.0)
-    return Sweeper(database, leases, waiters, retention_seconds=60.0, is_alone=True)
+    told = Notices() if notices is None else notices
+    recovery = Recovery(database, Leases(database, told, lease_seconds=15.0), told)
+    return Sweeper(database, recovery, waiters, retention_seconds=60.0, is_alone=True)
 
 
 def test_wake_finished_wakes_the_waiters_of_ended_jobs_alone(database: Database) -> None:

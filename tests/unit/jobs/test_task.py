@@ -3,11 +3,14 @@ from typing import Any
 import msgspec
 import pytest
 
+from mlp.clock import now
 from mlp.errors import MalformedBody
-from mlp.jobs.job import Claim, Progress
+from mlp.jobs.job import Claim, Job, Progress
+from mlp.jobs.states import JobState
 from mlp.jobs.task import JobContext, JobStopped, StopReason, Task, TaskTable
 
-CLAIM = Claim("job", "test.echo", "churn", b"{}", 2, 3, "token", 0.0)
+JOB = Job("job", "test.echo", "churn", "default", 0, JobState.RUNNING, 2, 3, False, now())
+CLAIM = Claim("job", "test.echo", "churn", b"{}", 2, 3, "token", 0.0, 60.0, JOB)
 
 
 class Payload(msgspec.Struct):

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from mlp.clock import now
 from mlp.config import Settings
 from mlp.errors import AcceptanceFailed, ArtefactCorrupt, BadModelFolder, MissingExtra
-from mlp.jobs.job import Claim
+from mlp.jobs.job import Claim, Job
+from mlp.jobs.states import JobState
 from mlp.jobs.task import TASKS, JobContext, JobStopped, StopReason
 from mlp.registry import tasks
 from mlp.registry.acceptance import AcceptanceReport
@@ -52,7 +54,8 @@ Keep = Callable[..., AcceptPayload]
 @pytest.fixture
 def context(registry: RegistryService, settings: Settings) -> JobContext:
     """One attempt at the job."""
-    claim = Claim(JOB_ID, "registry.accept", "churn", b"", 1, 3, "token", 0.0)
+    job = Job(JOB_ID, "registry.accept", "churn", "registry", 0, JobState.RUNNING, 1, 3, False, now())
+    claim = Claim(JOB_ID, "registry.accept", "churn", b"", 1, 3, "token", 0.0, 60.0, job)
     return JobContext(SimpleNamespace(registry=registry, settings=settings), claim)
 
 

@@ -1,4 +1,4 @@
-"""Jobs with a time limit and a last moment to begin, results kept outside the database, and calls at a job's end."""
+"""Jobs with a time limit and a last moment to begin, results kept as files, calls at a job's end, quicker lists."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,6 +10,11 @@ down_revision = "0002"
 
 _WAITS_WITH_END = "state = 'queued' AND expires_at IS NOT NULL"
 _IS_OPEN = "state = 'open'"
+_OF_LISTS = (
+    ("ix_jobs_uncommon_kinds", ["kind", "id"], "kind != 'inference.predict'"),
+    ("ix_jobs_failed", ["id"], "state = 'failed'"),
+    ("ix_jobs_cancelled", ["id"], "state = 'cancelled'"),
+)
 
 
 def upgrade() -> None:
@@ -23,6 +28,16 @@ def upgrade() -> None:
         ["expires_at"],
         postgresql_where=sa.text(_WAITS_WITH_END),
         sqlite_where=sa.text(_WAITS_WITH_END),
+    )
+    for name, columns, condition in _OF_LISTS:
+        where = sa.text(condition)
+        op.create_index(name, "jobs", columns, postgresql_where=where, sqlite_where=where)
+    op.create_index(
+        "ix_job_results_digest",
+        "job_results",
+        ["digest"],
+        postgresql_where=sa.text("digest IS NOT NULL"),
+        sqlite_where=sa.text("digest IS NOT NULL"),
     )
     op.create_table(
         "job_webhooks",
@@ -48,6 +63,9 @@ def downgrade() -> None:
     """Drop them."""
     op.drop_table("job_webhooks")
     op.drop_index("ix_jobs_expiring", "jobs")
+    op.drop_index("ix_job_results_digest", "job_results")
+    for name, _columns, _condition in _OF_LISTS:
+        op.drop_index(name, "jobs")
     op.drop_column("job_results", "digest")
     op.drop_column("jobs", "deadline_at")
     op.drop_column("jobs", "expires_at")
