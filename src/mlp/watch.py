@@ -97,4 +97,7 @@ class Watch:
             unpublished += queue.unpublished
         if self._settings.has_broker:
             job_metrics.unpublished.set(unpublished)
+        retrying, failed = self._queues.count_troubled()
+        job_metrics.retrying.set(retrying)
+        job_metrics.failed_last_hour.set(failed)
         job_metrics.workers.set(sum(1 for worker in self._workers.list_workers() if worker.is_live))

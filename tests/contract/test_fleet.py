@@ -219,6 +219,7 @@ def test_resumed_queue_starts_its_jobs_whose_wake_ups_are_sent_again(
 ) -> None:
     queues.pause("default", "")
     waiting, other = submit_echo(jobs), submit_echo(jobs, priority=Priority.HIGH)
+    age(database, jobs_table, "available_at", 10)
     age(database, jobs_table, "published_at", 1)
 
     state = queues.resume("default")

@@ -35,6 +35,7 @@ PANELS = all_panels()
 #: Gauges of what all replicas share, the database's rows and the spool's volume: a sum would count it several times.
 SHARED = (
     *("mlp_jobs", "mlp_jobs_oldest_queued_seconds", "mlp_jobs_unpublished", "mlp_workers", "mlp_queue_workers"),
+    *("mlp_jobs_retrying", "mlp_jobs_failed_last_hour"),
     "mlp_recorder_spool_bytes",
 )
 

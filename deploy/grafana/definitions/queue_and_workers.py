@@ -104,6 +104,16 @@ _DEPTH = Panel(
     (Prometheus(of_rows("mlp_jobs", "queue, state"), "{{queue}} {{state}}"),),
     needs=_STACK,
 )
+_TROUBLED = Panel(
+    "Retrying, and dead",
+    "Jobs that were begun before and wait for another attempt, and jobs that failed in the last hour. `mlp jobs list "
+    "--state failed` shows them, `mlp jobs retry --state failed` does them again.",
+    (
+        Prometheus(of_rows("mlp_jobs_retrying"), "retrying"),
+        Prometheus(of_rows("mlp_jobs_failed_last_hour"), "failed in the last hour"),
+    ),
+    needs=_STACK,
+)
 _AGE = Panel(
     "Oldest waiting job by queue",
     "A straight rise on one queue alone: nobody takes that queue, or it is paused (`mlp queues list`).",
@@ -294,7 +304,7 @@ QUEUE_AND_WORKERS = Dashboard(
     "What waits, for how long, who takes it, and what went wrong?",
     (
         Row("At a glance", (_WAITING, _OLDEST, _WORKERS, _UNPUBLISHED, _FAILED_SHARE, _UNTAKEN)),
-        Row("Queue", (_DEPTH, _AGE, _FLOW, _WAIT, _RUN, _RUN_BY_KIND)),
+        Row("Queue", (_DEPTH, _AGE, _TROUBLED, _FLOW, _WAIT, _RUN, _RUN_BY_KIND)),
         Row("Troubles", (_AGAIN, _PUBLISHED, _THREADS, _FAILED_JOBS, _REASONS, _WEBHOOKS)),
         Row("Workers", (_TAKERS, _WORKER_TABLE, _PAUSES)),
         Row("RabbitMQ", (_AT_BROKER, _CONSUMERS)),

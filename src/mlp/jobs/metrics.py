@@ -20,7 +20,11 @@ jobs = gauge("mlp_jobs", "Jobs that are queued or running, by the queue they wai
 oldest_queued_seconds = gauge(
     "mlp_jobs_oldest_queued_seconds", "Age of the job that has waited longest and may run now.", ("queue",)
 )
-unpublished = gauge("mlp_jobs_unpublished", "Queued jobs whose wake-up RabbitMQ has not confirmed.")
+unpublished = gauge(
+    "mlp_jobs_unpublished", "Jobs that could have begun 3 s ago and whose wake-up RabbitMQ has not confirmed."
+)
+retrying = gauge("mlp_jobs_retrying", "Queued jobs that were begun before and wait for another attempt.")
+failed_last_hour = gauge("mlp_jobs_failed_last_hour", "Jobs that failed in the last hour: dead, unless retried.")
 published = counter("mlp_jobs_published_total", "Wake-ups that RabbitMQ has confirmed.", ("queue",))
 publish_failures = counter(
     "mlp_jobs_publish_failures_total", "Wake-ups that did not get through; the sweep sends them."

@@ -110,6 +110,11 @@ class Queues:
             rows = queues_store.list_failures(connection, last_seconds, _FAILURES_MAX)
         return [Failures(row.kind, row.model, row.code, row.count, row.latest_id) for row in rows]
 
+    def count_troubled(self) -> tuple[int, int]:
+        """How many jobs wait for another attempt, and how many have failed in the last hour."""
+        with self._database.reading() as connection:
+            return queues_store.count_retrying(connection), queues_store.count_failed(connection, 3600.0)
+
     def _read(self, connection: sa.Connection) -> list[QueueState]:
         queued = {row.queue: row for row in queues_store.list_queued(connection)}
         running = queues_store.count_running(connection)

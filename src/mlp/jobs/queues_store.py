@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from mlp.clock import now
+from mlp.clock import first_id_of, now
 from mlp.jobs.statements import QUEUED, RUNNING, broker_queue_column, in_state, moment
 from mlp.jobs.states import JobState
 from mlp.jobs.tables import jobs, queue_pauses
@@ -14,12 +14,18 @@ from mlp.jobs.workers_store import upsert
 from mlp.storage.database import UTCDateTime
 
 
+#: By then a wake-up has come, or a sweep has sent another.
+_LATE_SECONDS = 3.0
+_DAY = timedelta(days=1)
+
+
 def list_queued(connection: sa.Connection) -> Sequence[Any]:
     """For each queue with queued jobs: ``queue``, ``queued``, and of those that may run now ``oldest_at`` and, where a
     wake-up is missing, ``unpublished`` and ``unpublished_at``; ``read_at`` by the same clock. Reads every queued job.
     """
     may_run = jobs.c.available_at <= _now(connection)
-    is_unpublished = sa.and_(may_run, jobs.c.published_at.is_(None))
+    # A job that has just come is not late: most have begun before any sweep would look for them.
+    is_unpublished = sa.and_(jobs.c.available_at <= _ago(connection, _LATE_SECONDS), jobs.c.published_at.is_(None))
     return connection.execute(
         sa.select(
             broker_queue_column().label("queue"),
@@ -32,6 +38,20 @@ def list_queued(connection: sa.Connection) -> Sequence[Any]:
         .where(QUEUED)
         .group_by(broker_queue_column())
     ).all()
+
+
+def count_retrying(connection: sa.Connection) -> int:
+    """How many queued jobs have been begun before."""
+    query = sa.select(sa.func.count()).select_from(jobs).where(QUEUED, jobs.c.attempt > 0)
+    return connection.execute(query).scalar_one()
+
+
+def count_failed(connection: sa.Connection, last_seconds: float) -> int:
+    """How many jobs failed within that time, of those accepted within a day before."""
+    first_id = first_id_of(now() - timedelta(seconds=last_seconds) - _DAY)
+    is_late = jobs.c.finished_at > _ago(connection, last_seconds)
+    query = sa.select(sa.func.count()).select_from(jobs).where(in_state(JobState.FAILED), jobs.c.id >= first_id, is_late)
+    return connection.execute(query).scalar_one()
 
 
 def count_running(connection: sa.Connection) -> dict[str, int]:
@@ -63,18 +83,20 @@ def resume(connection: sa.Connection, queue: str) -> bool:
 def list_failures(connection: sa.Connection, last_seconds: float, limit: int) -> Sequence[Any]:
     """Of the jobs that failed lately, by kind, model and the error's code: ``count`` and the newest, ``latest_id``."""
     code = sa.type_coerce(jobs.c.error, sa.JSON())["code"].as_string()
-    since = (
-        sa.literal(now() - timedelta(seconds=last_seconds), UTCDateTime())
-        if connection.dialect.name == "sqlite"
-        else sa.func.now() - sa.literal(timedelta(seconds=last_seconds), sa.Interval())
-    )
     failed = sa.select(jobs.c.id, jobs.c.kind, jobs.c.model, code.label("code"))
     # In a query of its own: the code is made of parameters, by which PostgreSQL cannot tell that GROUP BY repeats it.
-    lately = failed.where(jobs.c.finished_at > since, in_state(JobState.FAILED)).subquery()
+    lately = failed.where(jobs.c.finished_at > _ago(connection, last_seconds), in_state(JobState.FAILED)).subquery()
     count = sa.func.count().label("count")
     grouped = (lately.c.kind, lately.c.model, lately.c.code)
     query = sa.select(*grouped, count, sa.func.max(lately.c.id).label("latest_id")).group_by(*grouped)
     return connection.execute(query.order_by(count.desc(), *grouped).limit(limit)).all()
+
+
+def _ago(connection: sa.Connection, seconds: float) -> sa.ColumnElement[Any]:
+    delta = timedelta(seconds=seconds)
+    if connection.dialect.name == "sqlite":
+        return sa.literal(now() - delta, UTCDateTime())
+    return sa.func.now() - sa.literal(delta, sa.Interval())
 
 
 def _now(connection: sa.Connection) -> sa.ColumnElement[Any]:

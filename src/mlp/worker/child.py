@@ -61,6 +61,7 @@ class WorkerChild:
         self._messages = threading.Event()
         self._look = threading.Event()
         self._pulse = PeriodicThread("mlp-child-pulse", [Periodic("pulse", _PULSE_SECONDS, signs.show)])
+
     def start(self) -> None:
         """Begin; returns at once."""
         signal.signal(signal.SIGTERM, self._on_sigterm)

@@ -8,7 +8,6 @@ from pathlib import Path
 from mlp.config import Settings
 from mlp.observability import logging as log_lines
 
-
 _PREFIX = "mlp-worker-metrics-"
 
 
