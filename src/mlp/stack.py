@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mlp import crash_points
+from mlp.batches import store as batches_store
 from mlp.batches import tasks as batches_tasks
 from mlp.batches.service import BatchService
 from mlp.clock import now
@@ -102,6 +103,7 @@ class Stack:
         self.queues = Queues(self.database, settings)
         self.workers_register = WorkerRegister(self.database)
         self.registry = RegistryService(self.database, self.artefacts, self.jobs, settings)
+        self.jobs.spare(batches_store.is_needed)
         self.batches = BatchService(self.database, self.jobs, self.registry, settings)
         self.recorder = Recorder(
             self.places.spool, segment_bytes=settings.spool_segment_bytes, bytes_max=settings.spool_bytes_max

@@ -253,6 +253,20 @@ def test_result_is_read_in_pieces(server: Server) -> None:
     assert pieces[0] + pieces[1] == whole
 
 
+@pytest.mark.parametrize("number", [0, 2])
+def test_result_lacks_no_chunk_without_a_word(server: Server, database: Database, number: int) -> None:
+    batch_id = server.submit(csv_of(35), "key=k")
+    server.wait(batch_id)
+    with database.transaction() as connection:
+        (place,) = store.list_chunks(connection, batch_id, from_number=number, limit=1)
+        connection.execute(sa.delete(jobs).where(jobs.c.id == place.job_id))
+
+    with pytest.raises(UnknownBatch, match=f"chunk {number} were deleted"):
+        list(server.stack.batches.result(batch_id)[1])
+
+    assert len(server.result(batch_id, partial=True)) == 1 + 35 - place.rows
+
+
 def test_batches_are_listed_newest_first(idle: Server) -> None:
     ids = [idle.submit(csv_of(5, first=number), "key=k") for number in range(3)]
     idle.client.batches.cancel(ids[1])
@@ -281,6 +295,19 @@ def test_old_batches_are_deleted_and_their_jobs_are_needed_no_more(server: Serve
     assert (count_before, count_after) == (2, 0)
     with pytest.raises(UnknownBatch):
         server.client.batches.show(batch_id)
+
+
+def test_jobs_of_a_batch_that_is_kept_are_spared_by_the_purge(server: Server, database: Database) -> None:
+    batch_id = server.submit(csv_of(30))
+    server.wait(batch_id)
+    other = server.client.jobs.submit("sign", [{"x": 1.0, "y": 2.0}])
+    server.client.jobs.wait(other.id)
+    with database.transaction() as connection:
+        connection.execute(sa.update(jobs).values(finished_at=now().replace(year=2020)))
+
+    assert server.stack.jobs.purge() == 1
+
+    assert sum(count for _state, count in job_states(database, batch_id)) == 3
 
 
 def test_unknown_batch_is_not_found(server: Server) -> None:

@@ -103,7 +103,7 @@ class Nemesis:
         return trouble, ended, away
 
     def _probe(self) -> float:
-        """Seconds until a new job's result was read; negative: it never was."""
+        """Seconds until a new job's result was read, without those for writing it down; negative: it never was."""
         began = time.monotonic()
         submission = Submission(self._ledger, self._door, urgent_request(self._ledger))
         server = self._door.names[submission.request.numbers[0] % len(APIS)]
@@ -113,7 +113,7 @@ class Nemesis:
                 _status, job_ids = submission.attempt(server)
                 self._ledger.note_accepted(job_ids)
             elif look(self._ledger, self._door, server, job_ids[0], "wait", _PROBE_WAIT_SECONDS) in FINAL:
-                return time.monotonic() - began
+                return time.monotonic() - began - submission.log_seconds
             time.sleep(_AGAIN_SECONDS)
         return -1.0
 

@@ -73,15 +73,20 @@ def _job(number: int, sleep_ms: int, source: random.Random) -> dict[str, Any]:
 
 
 class Submission:
-    """A request and its attempts, each written down before it leaves and when it has its answer."""
+    """A request and its attempts, each written down before it leaves and when it has its answer.
+
+    Attributes:
+        log_seconds: What writing down has taken so far, which is the harness's time and not the server's.
+    """
 
     def __init__(self, ledger: Ledger, door: Door, request: JobRequest) -> None:
         self._ledger, self._door, self.request = ledger, door, request
+        self.log_seconds = 0.0
 
     def attempt(self, server: str) -> tuple[int, list[str]]:
         """Status and job ids of one attempt; no ids if it was not accepted."""
+        self._log(server, "begun", time.monotonic())
         began = time.monotonic()
-        self._log(server, "begun", began)
         named = {**self.request.headers, "idempotency-key": f'"{self.request.key}"'}
         status, found = self._door.ask(server, "POST", self.request.path, self.request.document, named)
         ended = time.monotonic()
@@ -112,10 +117,12 @@ class Submission:
         status: int = 0,
         job_ids: Sequence[str] = (),
     ) -> None:
+        since = time.monotonic()
         ids = job_ids or [""] * len(self.request.numbers)
         for key, number, job_id in zip(self.request.keys, self.request.numbers, ids, strict=True):
             self._ledger.log.write(Attempt(key, number, server, outcome, began, ended, status, job_id))
         self._ledger.log.sync()
+        self.log_seconds += time.monotonic() - since
 
 
 def is_to_repeat(status: int) -> bool:

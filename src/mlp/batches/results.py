@@ -35,11 +35,23 @@ class Results:
         self._database = database
         self._jobs = jobs
 
-    def texts(self, batch: Batch, *, first_chunk: int = 0, chunks_max: int | None = None) -> Iterator[str]:
+    def check(self, batch: Batch, first_chunk: int) -> None:
+        """Return if the answers of that chunk, or of the first one behind it, are there.
+
+        Raises:
+            UnknownBatch: They were deleted.
+        """
+        place = next(self._places(batch, first_chunk, only_bad=False), None)
+        if place is not None and not place.has_succeeded:
+            raise _deleted(place)
+
+    def texts(
+        self, batch: Batch, *, is_partial: bool, first_chunk: int = 0, chunks_max: int | None = None
+    ) -> Iterator[str]:
         """The parts of the result file of the chunks that are done, the header before the first; each of them blocks.
 
         Raises:
-            UnknownBatch: The batch was deleted while it was read.
+            UnknownBatch: Answers of a batch that has succeeded were deleted: no row is left out without a word.
             DatabaseUnavailable: It stayed away.
         """
         if first_chunk == 0:
@@ -50,6 +62,8 @@ class Results:
                 return
             if place.has_succeeded:
                 yield self._result(place).text
+            elif not is_partial:
+                raise _deleted(place)
 
     def errors(self, batch: Batch, *, after: tuple[int, int] | None, limit: int) -> list[PlacedError]:
         """Bad rows in the file's order, at most ``limit``.
@@ -97,7 +111,7 @@ class Results:
             try:
                 job = self._jobs.get(place.job_id)
             except UnknownJob as error:
-                raise UnknownBatch("the batch was deleted while its result was read") from error
+                raise _deleted(place) from error
             except Unavailable:
                 if monotonic() > deadline:
                     raise
@@ -105,3 +119,7 @@ class Results:
             else:
                 assert job.result is not None, "a job that has succeeded has a result"
                 return msgspec.json.decode(job.result, type=ChunkResult)
+
+
+def _deleted(place: ChunkPlace) -> UnknownBatch:
+    return UnknownBatch(f"the answers of chunk {place.number} were deleted, their time was over: send the file again")

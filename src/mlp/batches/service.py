@@ -124,13 +124,16 @@ class BatchService:
                 those behind.
 
         Raises:
-            UnknownBatch: There is none of that id.
+            UnknownBatch: There is none of that id, or its answers were deleted; of a later chunk, while it is read.
             Conflict: It has not succeeded.
         """
         batch = self.get(batch_id)
         if batch.state is not BatchState.SUCCEEDED and not is_partial:
             raise _no_result(batch)
-        return batch, self._results.texts(batch, first_chunk=first_chunk, chunks_max=chunks_max)
+        if not is_partial:
+            self._results.check(batch, first_chunk)
+        texts = self._results.texts(batch, is_partial=is_partial, first_chunk=first_chunk, chunks_max=chunks_max)
+        return batch, texts
 
     def list_errors(self, batch_id: str, *, limit: int = LIMIT_DEFAULT, cursor: str | None = None) -> Page[PlacedError]:
         """The bad rows found so far, in the file's order.

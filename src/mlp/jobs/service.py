@@ -273,6 +273,10 @@ class JobService:
             )
         )
 
+    def spare(self, is_needed: store.IsNeeded) -> None:
+        """Let no purge delete a job for which this holds; to be said before start()."""
+        self._sweeper.spared.append(is_needed)
+
     def purge(self) -> int:
         """How many jobs were deleted whose retention is over; the sweep does it unasked."""
         return self._sweeper.purge()

@@ -3,7 +3,7 @@
 What runs once or more for every job is in statements.py, built once; what runs now and then is built here.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -19,6 +19,10 @@ from mlp.storage.database import UTCDateTime
 
 #: How far the clocks of servers may be from the database's.
 _CLOCKS_APART = timedelta(days=1)
+
+
+#: Whether somebody needs a job longer than its retention, in SQL; given the column of its id.
+IsNeeded = Callable[[sa.ColumnElement[str]], sa.ColumnElement[bool]]
 
 
 class Filter(NamedTuple):
@@ -224,9 +228,11 @@ def end_locked(connection: sa.Connection, job_ids: Sequence[str], state: JobStat
     return [job_of(row) for row in connection.execute(statement.returning(*JOB_COLUMNS))]
 
 
-def purge(connection: sa.Connection, older_than_seconds: float, limit: int) -> int:
+def purge(connection: sa.Connection, older_than_seconds: float, limit: int, spared: Sequence[IsNeeded] = ()) -> int:
     """How many finished jobs were deleted with payload and result, the oldest first, at most ``limit``."""
-    old = sa.select(jobs.c.id).where(jobs.c.finished_at < _moment(connection, -older_than_seconds))
+    old = sa.select(jobs.c.id).where(
+        jobs.c.finished_at < _moment(connection, -older_than_seconds), *(~is_needed(jobs.c.id) for is_needed in spared)
+    )
     old = old.order_by(jobs.c.finished_at).limit(limit).with_for_update(skip_locked=True)
     statement = sa.delete(jobs).where(jobs.c.id.in_(sa.select(old.cte("old").c.id))).returning(jobs.c.id)
     # Counted here: sqlite3 knows no rowcount of a statement that begins with WITH.

@@ -34,6 +34,8 @@ class Sweeper:
         self._database = database
         self._waiters = waiters
         self._retention_seconds = retention_seconds
+        #: Who needs jobs longer than that.
+        self.spared: list[store.IsNeeded] = []
         wake_seconds = _WAKE_SECONDS if is_alone else _WAKE_SECONDS_AMONG_PROCESSES
         self._threads = (
             PeriodicThread(
@@ -73,7 +75,7 @@ class Sweeper:
         count = 0
         while True:
             with self._database.transaction() as connection:
-                deleted = store.purge(connection, self._retention_seconds, _PURGE_ROWS)
+                deleted = store.purge(connection, self._retention_seconds, _PURGE_ROWS, self.spared)
             count += deleted
             if deleted < _PURGE_ROWS:
                 return count
