@@ -298,7 +298,7 @@ def test_old_batches_are_deleted_and_their_jobs_are_needed_no_more(server: Serve
 
 
 def test_jobs_of_a_batch_that_is_kept_are_spared_by_the_purge(server: Server, database: Database) -> None:
-    batch_id = server.submit(csv_of(30))
+    batch_id = server.submit(csv_of(30), "key=k")
     server.wait(batch_id)
     other = server.client.jobs.submit("sign", [{"x": 1.0, "y": 2.0}])
     server.client.jobs.wait(other.id)

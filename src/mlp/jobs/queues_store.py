@@ -13,7 +13,6 @@ from mlp.jobs.tables import jobs, queue_pauses
 from mlp.jobs.workers_store import upsert
 from mlp.storage.database import UTCDateTime
 
-
 #: By then a wake-up has come, or a sweep has sent another.
 _LATE_SECONDS = 3.0
 _DAY = timedelta(days=1)
@@ -50,7 +49,9 @@ def count_failed(connection: sa.Connection, last_seconds: float) -> int:
     """How many jobs failed within that time, of those accepted within a day before."""
     first_id = first_id_of(now() - timedelta(seconds=last_seconds) - _DAY)
     is_late = jobs.c.finished_at > _ago(connection, last_seconds)
-    query = sa.select(sa.func.count()).select_from(jobs).where(in_state(JobState.FAILED), jobs.c.id >= first_id, is_late)
+    query = (
+        sa.select(sa.func.count()).select_from(jobs).where(in_state(JobState.FAILED), jobs.c.id >= first_id, is_late)
+    )
     return connection.execute(query).scalar_one()
 
 
