@@ -28,6 +28,10 @@ class Allowed:
     def jobs_max(self, _kind: str, _model: str | None) -> int:
         return self._jobs_max
 
+    def known(self) -> list[tuple[str, str, int]]:
+        models = ("churn", "other") if self._jobs_max > 1 else ()
+        return [(kind, model, self._jobs_max) for kind in (KIND, "test.other") for model in models]
+
     def seconds_max(self, _kind: str) -> float:
         return 60.0
 
@@ -183,10 +187,11 @@ def test_group_that_fails_as_a_whole_is_tried_again_one_by_one(jobs: JobService)
 
 
 def test_task_that_does_not_stop_is_given_up_and_its_place_is_taken(jobs: JobService) -> None:
-    tasks, may_end = TaskTable(), threading.Event()
+    tasks, may_end, stuck_threads = TaskTable(), threading.Event(), []
 
     @tasks.task("test.hang", seconds_max=0.2)
     def hang(_context: JobContext, _payload: dict[str, Any]) -> str:
+        stuck_threads.append(threading.current_thread())
         may_end.wait(120)
         return "too late"
 
@@ -200,6 +205,8 @@ def test_task_that_does_not_stop_is_given_up_and_its_place_is_taken(jobs: JobSer
         (behind,) = submit(jobs, 1)
         until(lambda: jobs.get(behind.id).is_final)
         may_end.set()
+        for thread in stuck_threads:
+            thread.join(30)
 
     error = jobs.get(stuck.id).error
     assert error is not None

@@ -144,9 +144,10 @@ class Acceptor:
         if not group:
             return
         try:
-            with self._database.transaction() as connection:
+            crash_points.reach("before_accept_commit")
+            # One statement writes the jobs; what is read beside it need not be of the same moment.
+            with self._database.statement() as connection:
                 verdicts = self._judge(connection, [offer.new_job for offer in group])
-                crash_points.reach("before_accept_commit")
         except Unavailable as error:
             for offer in group:
                 offer.answer.set_exception(_for_offer(error, offer.new_job))

@@ -54,6 +54,30 @@ def make_celery(settings: Settings) -> "Celery":
     return app
 
 
+def run_job_body(job_id: str) -> tuple[list[str], dict[str, Any], dict[str, None]]:
+    """What the message to a worker holds; see "Message Protocol" in Celery's documentation, version 2."""
+    return [job_id], {}, {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
+
+
+def run_job_headers(task_id: str) -> dict[str, Any]:
+    """The headers of that message; the id is Celery's own, and nothing of ours."""
+    return {
+        "lang": "py",
+        "task": RUN_JOB,
+        "id": task_id,
+        "root_id": task_id,
+        "parent_id": None,
+        "group": None,
+        "retries": 0,
+        "eta": None,
+        "expires": None,
+        "timelimit": [None, None],
+        "argsrepr": "",
+        "kwargsrepr": "",
+        "ignore_result": True,
+    }
+
+
 def select_queues(app: "Celery", settings: Settings) -> list[str]:
     """Make a worker with this application take the queues that its settings name; returns them."""
     names = taken_queues(settings)

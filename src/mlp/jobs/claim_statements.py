@@ -100,6 +100,64 @@ def claim_neighbours(is_sqlite: bool, limit: int, taken: Taken) -> sa.Executable
     return _begin(is_sqlite, sa.union_all(head, sa.select(neighbours.c.id)).cte("mine"))
 
 
+#: PostgreSQL: lock_head() and claim_neighbours() in one statement of constant text. How many jobs of a kind and
+#: model may be taken, and for how long, comes in arrays; see INSERT_ARRAYS.
+_CLAIM_GROUP = """
+    WITH head AS MATERIALIZED (
+        SELECT id, kind, model, attempt FROM jobs WHERE {may_run}
+        ORDER BY priority DESC, id LIMIT 1 FOR UPDATE SKIP LOCKED
+    ), wanted AS MATERIALIZED (
+        SELECT known.jobs - 1 AS others
+        FROM head JOIN unnest(CAST(:known_kinds AS text[]), CAST(:known_models AS text[]), CAST(:known_jobs AS int[]))
+            AS known (kind, model, jobs) ON known.kind = head.kind AND known.model = head.model
+        WHERE head.attempt = 0
+    ), ahead AS MATERIALIZED (
+        SELECT id, kind, model, priority FROM jobs WHERE {may_run} AND EXISTS (SELECT 1 FROM wanted)
+        ORDER BY priority DESC, id LIMIT 512
+    ), near AS MATERIALIZED (
+        SELECT jobs.id FROM ahead
+            JOIN head ON head.kind = ahead.kind AND head.model = ahead.model AND head.id <> ahead.id
+            JOIN jobs ON jobs.id = ahead.id
+            JOIN job_payloads ON job_payloads.job_id = ahead.id
+        WHERE jobs.state = 'queued' AND jobs.attempt = 0
+            AND octet_length(job_payloads.payload) <= {neighbour_bytes_max}
+        ORDER BY ahead.priority DESC, ahead.id
+        LIMIT (SELECT coalesce((SELECT others FROM wanted), 0))
+        FOR UPDATE OF jobs SKIP LOCKED
+    ), mine AS MATERIALIZED (
+        SELECT id FROM head UNION ALL SELECT id FROM near
+    )
+    UPDATE jobs SET state = 'running', attempt = jobs.attempt + 1, lease_token = :token, worker_id = :worker,
+        lease_until = now() + make_interval(secs => :lease_seconds), started_at = now(),
+        deadline_at = now() + make_interval(secs => (
+            SELECT limits.seconds FROM unnest(CAST(:kinds AS text[]), CAST(:kind_seconds AS float8[]))
+                AS limits (kind, seconds) WHERE limits.kind = jobs.kind))
+    FROM mine WHERE jobs.id = mine.id
+    RETURNING {columns}, (SELECT payload FROM job_payloads WHERE job_id = jobs.id) AS payload
+"""
+_MAY_RUN = """
+    state = 'queued' AND available_at <= now() AND (expires_at IS NULL OR expires_at > now())
+    AND kind = ANY(CAST(:kinds AS text[])) AND {queue} <> ALL(ARRAY(SELECT queue_pauses.queue FROM queue_pauses))
+    AND (CAST(:queues AS text[]) IS NULL OR jobs.queue = ANY(CAST(:queues AS text[])))
+    AND (CAST(:broker_queues AS text[]) IS NULL OR {queue} = ANY(CAST(:broker_queues AS text[])))
+"""
+
+
+@cache
+def claim_group_at_once() -> sa.Executable:
+    """For PostgreSQL: the next job and its neighbours become a worker's; parameters as claim_store gives them."""
+    from sqlalchemy.dialects import postgresql
+
+    queue = broker_queue_column().compile(dialect=postgresql.dialect())  # type: ignore[no-untyped-call]
+    columns = {column.name: column.type for column in JOB_COLUMNS}
+    text = _CLAIM_GROUP.format(
+        may_run=_MAY_RUN.format(queue=f"({queue})"),
+        neighbour_bytes_max=_NEIGHBOUR_BYTES_MAX,
+        columns=", ".join(f"jobs.{name}" for name in columns),
+    )
+    return sa.text(text).columns(payload=sa.LargeBinary(), **columns)
+
+
 def _begin(is_sqlite: bool, mine: sa.CTE) -> sa.Executable:
     payload = sa.select(job_payloads.c.payload).where(job_payloads.c.job_id == jobs.c.id).correlate(jobs)
     return (

@@ -41,6 +41,9 @@ class Allowance(Protocol):
     def jobs_max(self, kind: str, model: str | None) -> int:
         """How many jobs of this kind and model together, at least 1."""
 
+    def known(self) -> Sequence[tuple[str, str, int]]:
+        """Kind, model and jobs_max() of everything of which more than one job may be taken."""
+
     def seconds_max(self, kind: str) -> float:
         """How long an attempt of the kind may take."""
 
@@ -59,7 +62,9 @@ def claim_group(connection: sa.Connection, wanted: Wanted, lease: Lease, allowan
 
     A job that was begun before comes alone: if it ends its worker's process, no other job goes with it.
     """
-    is_sqlite = connection.dialect.name == "sqlite"
+    if connection.dialect.name != "sqlite":
+        return _claim_group_at_once(connection, wanted, lease, allowance)
+    is_sqlite = True
     narrowed = _parameters(wanted)
     head = connection.execute(claim_statements.lock_head(is_sqlite, _taken(wanted)), narrowed).one_or_none()
     if head is None:
@@ -72,6 +77,27 @@ def claim_group(connection: sa.Connection, wanted: Wanted, lease: Lease, allowan
     statement = claim_statements.claim_neighbours(is_sqlite, limit, _taken(wanted))
     parameters |= narrowed | {"head_kind": head.kind, "head_model": head.model}
     return _claims(connection, statement, parameters, lease, seconds_max)
+
+
+def _claim_group_at_once(connection: sa.Connection, wanted: Wanted, lease: Lease, allowance: Allowance) -> list[Claim]:
+    """On PostgreSQL: in one statement, which knows beforehand how many of what may be taken."""
+    known = allowance.known()
+    seconds_of = {kind: allowance.seconds_max(kind) for kind in wanted.kinds}
+    parameters = {
+        "kinds": list(seconds_of),
+        "kind_seconds": list(seconds_of.values()),
+        "known_kinds": [kind for kind, _model, _jobs in known],
+        "known_models": [model for _kind, model, _jobs in known],
+        "known_jobs": [jobs for _kind, _model, jobs in known],
+        "queues": None if wanted.queues is None else list(wanted.queues),
+        "broker_queues": None if wanted.broker_queues is None else list(wanted.broker_queues),
+        "token": lease.token,
+        "worker": lease.worker_id,
+        "lease_seconds": lease.seconds,
+    }
+    rows = connection.execute(claim_statements.claim_group_at_once(), parameters)
+    in_order = sorted(rows, key=lambda row: (-row.priority, row.id))
+    return [claim_of(row, lease.token, seconds_of[row.kind]) for row in in_order]
 
 
 def _claims(

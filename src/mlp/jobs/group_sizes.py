@@ -35,6 +35,11 @@ class GroupSizes:
             return 1
         return max(1, min(_JOBS_MAX, int(_GROUP_SECONDS / max(job_seconds, 1e-6))))
 
+    def known(self) -> list[tuple[str, str, int]]:
+        """Kind, model and jobs_max() of everything of which more than one job may be taken."""
+        sizes = [(kind, model, self.jobs_max(kind, model)) for kind, model in list(self._job_seconds)]
+        return [(kind, model, jobs) for kind, model, jobs in sizes if model is not None and jobs > 1]
+
     def seconds_max(self, kind: str) -> float:
         """How long an attempt of the kind may take."""
         own = self._tasks.get(kind).seconds_max

@@ -87,7 +87,7 @@ class Leases:
 
     def claim_group(self, wanted: Wanted, allowance: Allowance) -> list[Claim]:
         """The attempt that is next, and those that go with it; see claim_store.claim_group()."""
-        with self._database.transaction(is_durable=False) as connection:
+        with self._database.statement(is_durable=False) as connection:
             claims = claim_store.claim_group(connection, wanted, self._new_lease(), allowance)
         self._note_claimed(claims)
         return claims
@@ -156,9 +156,9 @@ class Leases:
         claims = [ending.claim for ending in endings]
         kept = [self._large_results.keep(ending) for ending in endings]
         with self._being_ended(claims):
-            with self._database.transaction() as connection:
+            crash_points.reach("before_result_commit")
+            with self._database.statement() as connection:
                 ended = finish_store.finish_many(connection, kept)
-                crash_points.reach("before_result_commit")
             crash_points.reach("after_result_commit")
             self._ended_many(claims, ended)
         return ended

@@ -12,10 +12,10 @@ from time import sleep
 from typing import TYPE_CHECKING, Any
 
 from mlp import crash_points
-from mlp.clock import monotonic
+from mlp.clock import monotonic, new_id
 from mlp.config import Settings
 from mlp.jobs import metrics, publish_store
-from mlp.jobs.broker import CONFIRM_SECONDS, RUN_JOB, make_celery
+from mlp.jobs.broker import CONFIRM_SECONDS, make_celery, run_job_body, run_job_headers
 from mlp.jobs.broker_queues import broker_queue_of
 from mlp.jobs.job import Job
 from mlp.storage.database import Database
@@ -174,9 +174,16 @@ class Publisher:
         return True
 
     def _send(self, job_id: str, name: str) -> None:
-        options: dict[str, Any] = {"queue": name, "retry": False, "confirm_timeout": CONFIRM_SECONDS}
+        # Celery's own send_task() takes five times as long to come to the same message.
+        message = {"routing_key": name, "exchange": "", "serializer": "json", "retry": False, "delivery_mode": 2}
         try:
-            self._app.send_task(RUN_JOB, args=[job_id], ignore_result=True, producer=self._connected(), **options)
+            self._connected().publish(
+                run_job_body(job_id),
+                headers=run_job_headers(task_id := new_id()),
+                correlation_id=task_id,
+                confirm_timeout=CONFIRM_SECONDS,
+                **message,
+            )
         except Exception as error:  # kombu, amqp, socket: whatever it is, the sweep will try again
             raise BrokerAway(f"{type(error).__name__}: {error}") from error
 

@@ -164,7 +164,7 @@ class WorkerParent:
     def _become_child(self) -> None:
         """First thing in a forked process: let go of what is the parent's, then start."""
         os.close(self._exposition.fileno())
-        self._database.engine.dispose(close=False)
+        self._database.dispose(is_forked=True)
         self._child.start()
 
     def _works(self) -> list[Periodic]:
