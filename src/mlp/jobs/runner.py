@@ -3,8 +3,9 @@
 import logging
 import random
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from mlp.clock import monotonic
@@ -109,7 +110,7 @@ class Runner:
                 self._keeper.add(context)
             try:
                 outcomes = self._attempt_timed(contexts)
-                self._write_patiently(list(zip(contexts, outcomes, strict=True)))
+                self._write_all(list(zip(contexts, outcomes, strict=True)))
             finally:
                 for context in contexts:
                     self._keeper.remove(context)
@@ -143,42 +144,50 @@ class Runner:
             results = [error] * len(contexts)
         return [_outcome_of(context, result) for context, result in zip(contexts, results, strict=True)]
 
-    def _write_patiently(self, written: Sequence[tuple[JobContext, Outcome]]) -> None:
-        """Write the outcomes, again and again while the database is away: the work is done and worth keeping."""
+    def _write_all(self, written: Sequence[tuple[JobContext, Outcome]]) -> None:
+        """Write the outcomes: what ends together is one transaction, what is queued again is one each."""
+        endings = [_ending(context, outcome) for context, outcome in written if outcome.ends_job]
+        if endings:
+            self._patiently(partial(self._finish, endings))
+        for context, outcome in written:
+            if outcome.state is None:
+                metrics.fenced.inc()
+            elif not outcome.ends_job:
+                self._patiently(partial(self._put_back, context.claim, outcome))
+
+    def _patiently(self, write: Callable[[], object]) -> None:
+        """Write, again and again while the database is away: the work is done and worth keeping."""
         give_up_at = monotonic() + _WRITE_SECONDS_MAX
         tries = 0
         while True:
             try:
-                return self._write(written)
+                write()
+                return
             except Unavailable as error:
                 tries += 1
                 if self._closed.is_set() or monotonic() > give_up_at:
                     _log.error("the outcome could not be written, another attempt will follow: %s", error.message)
                     return
                 self._closed.wait(min(_WRITE_PAUSE_SECONDS_MAX, backoff_seconds(tries, random.random(), 0.2)))
-            except Exception:
-                if len(written) > 1:
-                    # One of them is at fault: the others must not suffer.
-                    for one in written:
-                        self._write_patiently([one])
-                    return
-                context, outcome = written[0]
-                if outcome.state is not JobState.SUCCEEDED:
-                    raise
-                # What the database refuses (a result of more than 1 GB) it would refuse of every attempt.
-                _log.exception("the result could not be stored")
-                why = JobError("internal", "the result could not be stored: the server's log says why")
-                written = [(context, Outcome(JobState.FAILED, error=why))]
 
-    def _write(self, written: Sequence[tuple[JobContext, Outcome]]) -> None:
-        endings = [_ending(context, outcome) for context, outcome in written if outcome.ends_job]
-        if endings:
+    def _finish(self, endings: Sequence[Ending]) -> None:
+        try:
             self._leases.finish_many(endings)
-        for context, outcome in written:
-            if outcome.state is None:
-                metrics.fenced.inc()
-            elif not outcome.ends_job:
-                self._put_back(context.claim, outcome)
+        except Unavailable:
+            raise
+        except Exception:
+            if len(endings) > 1:
+                # One of them is at fault: the others must not suffer.
+                for ending in endings:
+                    self._patiently(partial(self._finish, [ending]))
+                return
+            (ending,) = endings
+            if ending.state is not JobState.SUCCEEDED:
+                raise
+            # What the database refuses (a result of more than 1 GB) it would refuse of every attempt.
+            _log.exception("the result could not be stored")
+            why = JobError("internal", "the result could not be stored: the server's log says why")
+            self._leases.finish_many([Ending(ending.claim, JobState.FAILED, error=why, progress=ending.progress)])
 
     def _put_back(self, claim: Claim, outcome: Outcome) -> None:
         assert outcome.error is not None
