@@ -54,6 +54,10 @@ class _Eight:
     def jobs_max(self, _kind: str, _model: str | None) -> int:
         return 8
 
+    def known(self) -> list[tuple[str, str, int]]:
+        """See Allowance."""
+        return [(_KIND, "model-1", 8), (_KIND, "model-2", 8)]
+
     def seconds_max(self, _kind: str) -> float:
         return 60.0
 

@@ -10,7 +10,6 @@ from fastapi.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from mlp.errors import BadInput
-from mlp.inference.loaded_models import LoadedVersion
 from mlp.inference.service import InferenceService
 from mlp.inference.submissions import Submission, new_job, new_jobs
 from mlp.jobs.idempotency import parse_key
@@ -18,7 +17,7 @@ from mlp.jobs.job import Job
 from mlp.jobs.preferences import Preferences, parse_preferences
 from mlp.jobs.routes import job_service
 from mlp.jobs.schemas import job_answer, jobs_answer
-from mlp.jobs.waiting import accepted, ended_or_now, result_or_error
+from mlp.jobs.waiting import accepted, accepted_together, ended_or_now, result_or_error
 from mlp.observability.routes import CountedRoute
 
 
@@ -89,12 +88,9 @@ async def submit_jobs(request: Request) -> Response:
     body = await request.body()
     submission = _submission(request)
     version = await _inference(request).version(request.path_params["model"], submission.reference)
-    return await run_in_threadpool(_accept_all, request, submission, version, body)
-
-
-def _accept_all(request: Request, submission: Submission, version: LoadedVersion, body: bytes) -> Response:
     jobs_max: int = request.app.state.stack.settings.jobs_bulk_max
-    return jobs_answer(job_service(request).submit_many(new_jobs(submission, version, body, jobs_max)))
+    offered = await run_in_threadpool(new_jobs, submission, version, body, jobs_max)
+    return jobs_answer(await accepted_together(job_service(request), offered))
 
 
 #: Ahead of every other route, with those of predictions.

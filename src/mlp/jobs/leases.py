@@ -118,7 +118,7 @@ class Leases:
             Tokens of leases that are lost, and ids of jobs whose owners want them to stop.
         """
         with self._lock:
-            leases = set(self._held)
+            leases = set(self._held) - self._ending
         if not leases:
             return set(), set()
         with self._database.transaction(is_durable=False) as connection:

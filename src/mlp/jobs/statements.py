@@ -175,13 +175,16 @@ FINISH_ARRAYS = sa.text("""
 @cache
 def renew(is_sqlite: bool) -> sa.Executable:
     """Leases made longer; ``ids``, ``tokens``, ``lease_end``."""
+    held_now = sa.select(jobs.c.id).where(
+        jobs.c.id.in_(sa.bindparam("ids", expanding=True)),
+        jobs.c.lease_token.in_(sa.bindparam("tokens", expanding=True)),
+        RUNNING,
+    )
+    # Locked in one order, as results are written: two transactions over the same rows wait, not in a circle.
+    mine = held_now.order_by(jobs.c.id).with_for_update().cte("mine")
     return (
         sa.update(jobs)
-        .where(
-            jobs.c.id.in_(sa.bindparam("ids", expanding=True)),
-            jobs.c.lease_token.in_(sa.bindparam("tokens", expanding=True)),
-            RUNNING,
-        )
+        .where(jobs.c.id.in_(sa.select(mine.c.id)))
         .values(lease_until=moment_after(is_sqlite, "lease_end"))
         .returning(jobs.c.id, jobs.c.lease_token, jobs.c.is_cancel_requested)
     )

@@ -1,7 +1,9 @@
 """Waiting for the end of a job on the event loop; holds no thread meanwhile."""
 
 import asyncio
+from collections.abc import Sequence
 
+from anyio import to_thread
 from fastapi.concurrency import run_in_threadpool
 
 from mlp.errors import Conflict, DatabaseUnavailable, MLPError, all_error_classes
@@ -25,6 +27,25 @@ async def accepted(jobs: JobService, new_job: NewJob) -> Job:
             f"the database has not answered for {jobs.answer_seconds:g} s: the job may come yet, ask again with the "
             "same Idempotency-Key",
             job_id=new_job.id,
+        ) from None
+
+
+async def accepted_together(jobs: JobService, new_jobs: Sequence[NewJob]) -> list[Job]:
+    """The jobs, committed in one transaction: all of them, or none.
+
+    Raises:
+        DatabaseUnavailable: The database has not answered in time. The jobs may come yet; a repetition with the same
+            Idempotency-Key finds them.
+        MLPError: As JobService.submit_many().
+    """
+    # Abandoned, not waited for: the thread is free again when the database answers.
+    submitting = to_thread.run_sync(jobs.submit_many, new_jobs, abandon_on_cancel=True)
+    try:
+        return await asyncio.wait_for(submitting, jobs.answer_seconds)
+    except TimeoutError:
+        raise DatabaseUnavailable(
+            f"the database has not answered for {jobs.answer_seconds:g} s: the jobs may come yet, ask again with the "
+            "same Idempotency-Key"
         ) from None
 
 
