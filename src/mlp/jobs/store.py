@@ -18,7 +18,7 @@ from mlp.jobs.tables import MOST_COMMON_KIND, job_payloads, jobs
 from mlp.storage.database import UTCDateTime
 
 #: How far the clocks of servers may be from the database's.
-_CLOCKS_APART = timedelta(days=1)
+_CLOCKS_APART = timedelta(hours=1)
 
 
 #: Whether somebody needs a job longer than its retention, in SQL; given the column of its id.
@@ -124,7 +124,7 @@ def list_jobs(connection: sa.Connection, wanted: Filter, limit: int, before_id: 
             # Said in so many words, the planner may use the index of the others, which is small.
             query = query.where(jobs.c.kind != sa.literal_column(f"'{MOST_COMMON_KIND}'", sa.String()))
     if wanted.since is not None:
-        # Ids begin with the time: by this the index ends where the database's time, and a day of wrong clocks, does.
+        # Ids begin with the time: by this the index ends where the database's time, and an hour of wrong clocks, does.
         first_id = first_id_of(wanted.since - _CLOCKS_APART)
         query = query.where(jobs.c.created_at >= wanted.since, jobs.c.id >= first_id)
     if before_id is not None:
