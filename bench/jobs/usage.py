@@ -1,12 +1,20 @@
 """What processes have used, read from Linux's /proc: CPU time with that of their ended children, and memory."""
 
 import os
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-_TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+
+def _system_constant(name: str) -> int:
+    if sys.platform != "win32":
+        return os.sysconf(name)
+    raise RuntimeError("CPU times are read from /proc, which Windows has not")
+
+
+_TICKS_PER_SECOND = _system_constant("SC_CLK_TCK")
 _PROC = Path("/proc")
 
 #: Reads the CPU seconds that one kind of process has used so far.
@@ -74,7 +82,7 @@ def resident_bytes(pid: int) -> int:
         pages = int((_PROC / str(pid) / "statm").read_text().split()[1])
     except (OSError, IndexError):
         return 0
-    return pages * os.sysconf("SC_PAGE_SIZE")
+    return pages * _system_constant("SC_PAGE_SIZE")
 
 
 def _parents() -> dict[int, int]:

@@ -7,6 +7,7 @@ again, one that hangs is not.
 import logging
 import os
 import signal
+import sys
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 
@@ -53,8 +54,9 @@ class Watchdog:
             sign = self._signs.of(pid)
             if sign is not None and monotonic() - sign.shown_at > STUCK_SECONDS:
                 _log.error("a process has shown nothing for %.0f s and is killed", STUCK_SECONDS, extra={"pid": pid})
-                with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+                if sys.platform != "win32":  # where workers are not forked
+                    with suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
 
     def end_if_idle(self) -> None:
         """End the worker if jobs wait that it could take, and none of its processes has looked for any for a while."""

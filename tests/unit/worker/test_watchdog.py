@@ -82,13 +82,17 @@ def test_worker_goes_on_while_its_queue_is_paused(database: Database) -> None:
     assert ended_with(database, Signs(looked_seconds_ago=300)) == []
 
 
-@pytest.mark.parametrize(("shown_seconds_ago", "is_killed"), [(300.0, True), (1.0, False)])
-def test_process_that_shows_nothing_is_killed(database: Database, shown_seconds_ago: float, is_killed: bool) -> None:
-    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    signs = Signs(shown_seconds_ago=shown_seconds_ago)
-    watchdog = Watchdog(Queues(database, Settings()), [], signs, lambda: [child.pid], lambda _code: None)
+if sys.platform != "win32":  # where workers are not forked
 
-    watchdog.kill_stuck()
-    child.communicate(b"\n", timeout=30)
+    @pytest.mark.parametrize(("shown_seconds_ago", "is_killed"), [(300.0, True), (1.0, False)])
+    def test_process_that_shows_nothing_is_killed(
+        database: Database, shown_seconds_ago: float, is_killed: bool
+    ) -> None:
+        child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+        signs = Signs(shown_seconds_ago=shown_seconds_ago)
+        watchdog = Watchdog(Queues(database, Settings()), [], signs, lambda: [child.pid], lambda _code: None)
 
-    assert child.returncode == (-signal.SIGKILL if is_killed else 0)
+        watchdog.kill_stuck()
+        child.communicate(b"\n", timeout=30)
+
+        assert child.returncode == (-signal.SIGKILL if is_killed else 0)
