@@ -9,7 +9,8 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from mlp.batches import store
-from mlp.batches.batch import Batch, BatchError, BatchState
+from mlp.batches.batch import Batch, BatchError
+from mlp.batches.choices import BatchState
 from mlp.batches.store import ChunkCount, LostChunk
 from mlp.errors import JobFinished, UnknownJob
 from mlp.jobs import groups

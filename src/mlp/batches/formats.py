@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from mlp.batches import parquet_reader
-from mlp.batches.batch import BatchFormat, Options
+from mlp.batches.batch import Options
+from mlp.batches.choices import BatchFormat
 from mlp.batches.file_reader import CSVReader, FileReader, JSONLinesReader
 from mlp.errors import UnsupportedFormat
 

@@ -13,7 +13,8 @@ from typing import Protocol, TypeVar
 import msgspec
 
 from mlp.batches import store
-from mlp.batches.batch import Batch, BatchError, BatchState, NewBatch, NewChunk
+from mlp.batches.batch import Batch, BatchError, NewBatch, NewChunk
+from mlp.batches.choices import BatchState
 from mlp.batches.chunks import CHUNK_BYTES_MAX, ChunkCutter
 from mlp.batches.endings import Endings
 from mlp.batches.file_reader import FileRow

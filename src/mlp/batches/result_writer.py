@@ -10,7 +10,8 @@ from typing import Any, Protocol
 
 import msgspec
 
-from mlp.batches.batch import BatchFormat, Columns, Options
+from mlp.batches.batch import Options
+from mlp.batches.choices import BatchFormat, Columns
 from mlp.inference.answers import class_text
 from mlp.signature import Signature, Task
 

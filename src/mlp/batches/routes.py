@@ -9,7 +9,8 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import StreamingResponse
 
 from mlp.batches import schemas
-from mlp.batches.batch import Batch, BatchState, Columns, Options, Policy
+from mlp.batches.batch import Batch, Options
+from mlp.batches.choices import BatchState, Columns, Policy
 from mlp.batches.formats import RESULT_TYPES, delimiter_of, format_of, result_ending
 from mlp.batches.reception import check_size
 from mlp.batches.service import BatchService

@@ -5,7 +5,8 @@ from typing import Any
 
 import msgspec
 
-from mlp.batches.batch import BatchFormat, Options
+from mlp.batches.batch import Options
+from mlp.batches.choices import BatchFormat
 from mlp.batches.file_reader import delimiter_advice
 from mlp.cells import ReadCell, cell_reader, extra_columns, lacking_columns, listed
 from mlp.errors import BadInput, MalformedBody, SignatureMismatch

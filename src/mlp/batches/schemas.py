@@ -5,7 +5,7 @@ from datetime import datetime
 from pydantic import BaseModel, Field
 
 from mlp.batches import batch as values
-from mlp.batches.batch import BatchFormat, BatchState, Columns, Policy
+from mlp.batches.choices import BatchFormat, BatchState, Columns, Policy
 from mlp.batches.results import PlacedError
 from mlp.clock import now
 from mlp.storage.paging import Page

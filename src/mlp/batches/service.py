@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from mlp.batches import store
-from mlp.batches.batch import Batch, BatchError, BatchState
+from mlp.batches.batch import Batch, BatchError
+from mlp.batches.choices import BatchState
 from mlp.batches.endings import Endings, has_lost, is_complete, rows_of
 from mlp.batches.results import PlacedError, Results
 from mlp.batches.uploads import UPLOAD_SILENCE_SECONDS, BatchUploads

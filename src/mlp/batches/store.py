@@ -9,16 +9,8 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 
-from mlp.batches.batch import (
-    Batch,
-    BatchError,
-    BatchState,
-    ChunkPlace,
-    NewBatch,
-    NewChunk,
-    Options,
-    options_json,
-)
+from mlp.batches.batch import Batch, BatchError, ChunkPlace, NewBatch, NewChunk, Options, options_json
+from mlp.batches.choices import BatchState
 from mlp.batches.tables import batch_chunks, batches
 from mlp.clock import now
 from mlp.jobs.groups import JOB_STATES

@@ -4,7 +4,8 @@ from typing import cast
 
 from mlp.batches import metrics
 from mlp.batches.answering import ChunkAnswers
-from mlp.batches.batch import BatchError, Chunk, ChunkResult, Policy, RowError
+from mlp.batches.batch import BatchError, Chunk, ChunkResult, RowError
+from mlp.batches.choices import Policy
 from mlp.batches.reception import PREDICT
 from mlp.batches.service import BatchService
 from mlp.errors import SignatureMismatch

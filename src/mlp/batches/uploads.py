@@ -9,7 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 from mlp.batches import store
-from mlp.batches.batch import Batch, BatchError, BatchState, NewBatch, Options
+from mlp.batches.batch import Batch, BatchError, NewBatch, Options
+from mlp.batches.choices import BatchState
 from mlp.batches.endings import Endings
 from mlp.batches.reception import FileReception, Reception, Repetition
 from mlp.batches.row_parser import check_options

@@ -2,12 +2,12 @@
 
 import sys
 from collections.abc import Sequence
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mlp.batches.choices import BatchFormat, BatchState, Columns, Policy
 from mlp.cli.arguments import AtOption, DelimiterOption, IgnoreExtraOption, KeyOption, MissingOption, ModelArgument
 from mlp.cli.output import Column, Output, ReportProgress, count, moment, number, percent, size, span
 from mlp.cli.session import Session
@@ -24,38 +24,6 @@ BAD_ROWS_SHOWN = 10
 BatchArgument = Annotated[str, typer.Argument(metavar="ID", help="The batch.", show_default=False)]
 
 
-class BatchFormat(StrEnum):
-    """How rows stand in a batch file."""
-
-    CSV = "csv"
-    JSONL = "jsonl"
-    PARQUET = "parquet"
-
-
-class Policy(StrEnum):
-    """What a bad row does."""
-
-    COLLECT = "collect"
-    FAIL_FAST = "fail_fast"
-
-
-class ResultColumns(StrEnum):
-    """What a row of the result holds."""
-
-    PREDICTION = "prediction"
-    ALL = "all"
-
-
-class State(StrEnum):
-    """Where a batch is."""
-
-    RECEIVING = "receiving"
-    RUNNING = "running"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-
 def run(
     session: Session,
     name: ModelArgument,
@@ -70,9 +38,7 @@ def run(
     policy: Annotated[
         Policy, typer.Option(help="Report bad rows in their place, or fail at the first.")
     ] = Policy.COLLECT,
-    columns: Annotated[
-        ResultColumns, typer.Option(help="The prediction alone, or the row before it.")
-    ] = ResultColumns.PREDICTION,
+    columns: Annotated[Columns, typer.Option(help="The prediction alone, or the row before it.")] = Columns.PREDICTION,
     at: AtOption = None,
     row_format: Annotated[
         BatchFormat | None, typer.Option("--format", help="Format, if the name does not say it.", show_default=False)
@@ -114,7 +80,7 @@ def run(
 def list_batches(
     session: Session,
     model: Annotated[str | None, typer.Option(metavar="NAME", help="Only of this model.", show_default=False)] = None,
-    state: Annotated[State | None, typer.Option(help="Only in this state.", show_default=False)] = None,
+    state: Annotated[BatchState | None, typer.Option(help="Only in this state.", show_default=False)] = None,
     limit: Annotated[int, typer.Option(metavar="COUNT", help="At most so many.", min=1)] = 50,
 ) -> None:
     """List batch files, the newest first."""

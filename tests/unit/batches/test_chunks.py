@@ -3,7 +3,8 @@ from collections.abc import Sequence
 import msgspec
 
 from mlp.batches import chunks
-from mlp.batches.batch import Batch, BatchState, Chunk, NewChunk, Options
+from mlp.batches.batch import Batch, Chunk, NewChunk, Options
+from mlp.batches.choices import BatchState
 from mlp.batches.chunks import ChunkCutter
 from mlp.batches.file_reader import FileRow
 from mlp.clock import now

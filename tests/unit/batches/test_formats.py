@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from mlp.batches.batch import BatchFormat, Options
+from mlp.batches.batch import Options
+from mlp.batches.choices import BatchFormat
 from mlp.batches.file_reader import CSVReader, JSONLinesReader
 from mlp.batches.formats import RESULT_TYPES, delimiter_of, format_of, make_reader, result_ending
 from mlp.errors import UnsupportedFormat

@@ -3,7 +3,8 @@ from typing import Any
 
 import pytest
 
-from mlp.batches.batch import BatchFormat, Columns, Options
+from mlp.batches.batch import Options
+from mlp.batches.choices import BatchFormat, Columns
 from mlp.batches.result_writer import RowPlace, header_line, make_writer
 from mlp.signature import DType, Field, Signature, Task
 

@@ -2,7 +2,8 @@ from typing import Any
 
 import pytest
 
-from mlp.batches.batch import BatchFormat, Options
+from mlp.batches.batch import Options
+from mlp.batches.choices import BatchFormat
 from mlp.batches.row_parser import RowParser, check_options
 from mlp.errors import BadInput, SignatureMismatch
 from mlp.signature import DType, Field, Signature, Task
