@@ -64,7 +64,7 @@ def decode_rows(body: bytes) -> RowsBody:
         MalformedBody: Not JSON, or not of this form; the message says where.
     """
     try:
-        parsed = _decode(_rows_decoder, body)
+        parsed = decode_as(_rows_decoder, body)
     except MalformedBody as error:
         raise _bare_rows(body) or error from error.__cause__
     if not parsed.rows:
@@ -106,14 +106,24 @@ def decode_infer(body: bytes) -> InferBody:
     Raises:
         MalformedBody: Not JSON, or not of this form; the message says where.
     """
-    return _decode(_infer_decoder, body)
+    return decode_as(_infer_decoder, body)
 
 
-def _decode(decoder: "msgspec.json.Decoder[Body]", body: bytes) -> Body:
+def decode_as(
+    decoder: "msgspec.json.Decoder[Body]", body: bytes, misfit: str = "the body does not have the expected form"
+) -> Body:
+    """The parsed body.
+
+    Args:
+        misfit: How the message begins where it is JSON of another form.
+
+    Raises:
+        MalformedBody: Not JSON, or of another form; the message says where.
+    """
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
-        raise MalformedBody(f"the body does not have the expected form: {error}") from error
+        raise MalformedBody(f"{misfit}: {error}") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise MalformedBody(f"the body is not JSON: {error}") from error
     except RecursionError:

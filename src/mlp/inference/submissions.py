@@ -8,8 +8,8 @@ from typing import TypeVar
 
 import msgspec
 
-from mlp.errors import BadInput, MalformedBody
-from mlp.inference.bodies import RowsBody, decode_rows, event_micros, without_conditions
+from mlp.errors import BadInput
+from mlp.inference.bodies import RowsBody, decode_as, decode_rows, event_micros, without_conditions
 from mlp.inference.loaded_models import LoadedVersion
 from mlp.inference.questions import check_keys
 from mlp.inference.tasks import PREDICT, QueuedQuestion
@@ -66,7 +66,7 @@ def new_jobs(submission: Submission, version: LoadedVersion, body: bytes, jobs_m
     Raises:
         BadInput: One of them is; ``job`` in the problem document is its index. There are none, or too many.
     """
-    parts = _decode_bulk(body).jobs
+    parts = decode_as(_bulk_decoder, body, 'the body is not of the form {"jobs": [{"rows": [...]}, ...]}').jobs
     if not 1 <= len(parts) <= jobs_max:
         raise BadInput(f"{len(parts)} jobs in one request: give 1 to {jobs_max}, the setting jobs_bulk_max")
     key = submission.idempotency_key
@@ -119,14 +119,3 @@ def _once(name: str, of_request: T | None, of_job: T | None) -> T | None:
     if of_request is not None and of_job is not None and of_request != of_job:
         raise BadInput(f"{name} is given twice, in the query and in the body, and differs: give one")
     return of_request if of_job is None else of_job
-
-
-def _decode_bulk(body: bytes) -> BulkBody:
-    try:
-        return _bulk_decoder.decode(body)
-    except msgspec.ValidationError as error:
-        raise MalformedBody(f'the body is not of the form {{"jobs": [{{"rows": [...]}}, ...]}}: {error}') from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise MalformedBody(f"the body is not JSON: {error}") from error
-    except RecursionError:
-        raise MalformedBody("the body is nested too deeply") from None
