@@ -92,6 +92,18 @@ class Settings(BaseSettings):
     job_poll_seconds: float = Field(1.0, gt=0, le=60, description="How often idle workers look for jobs unasked.")
     job_retention_days: int = Field(7, ge=1, le=3650, description="Days that finished jobs and results are kept.")
     jobs_queued_max: int = Field(1_000_000, ge=1, description="Queued jobs before 429 is answered.")
+    jobs_bulk_max: int = Field(10_000, ge=1, le=100_000, description="Jobs that one request may submit.")
+    webhook_secret: SecretStr | None = Field(
+        None,
+        description="Signs the calls at a job's end, ``whsec_`` and 24 bytes or more in Base64; several, separated by "
+        "spaces, all sign; empty: jobs with a webhook are refused.",
+    )
+    webhook_private_addresses: bool = Field(
+        False, description="Let webhooks call private addresses, such as those of this machine and its network."
+    )
+    crash_folder: Path | None = Field(
+        None, description="For fault tests only: a process dies at the point whose file it finds in this folder."
+    )
 
     # The stack: other processes, and the programs beside them
     broker_url: SecretStr | None = Field(
@@ -126,20 +138,6 @@ class Settings(BaseSettings):
     alertmanager_url: str | None = Field(None, description="Alertmanager, for mlp alerts test.")
     grafana_url: str | None = Field(None, description="Grafana, for mlp doctor.")
     traefik_url: str | None = Field(None, description="Traefik's ping address, for mlp doctor.")
-
-    # Jobs, further
-    jobs_bulk_max: int = Field(10_000, ge=1, le=100_000, description="Jobs that one request may submit.")
-    webhook_secret: SecretStr | None = Field(
-        None,
-        description="Signs the calls at a job's end, ``whsec_`` and 24 bytes or more in Base64; several, separated by "
-        "spaces, all sign; empty: jobs with a webhook are refused.",
-    )
-    webhook_private_addresses: bool = Field(
-        False, description="Let webhooks call private addresses, such as those of this machine and its network."
-    )
-    crash_folder: Path | None = Field(
-        None, description="For fault tests only: a process dies at the point whose file it finds in this folder."
-    )
 
     # Monitoring
     label_horizon_seconds: float = Field(
