@@ -51,12 +51,8 @@ _SECONDS_PER_DAY = 86_400.0
 class _Eight:
     """Lets a claim take eight jobs."""
 
-    def jobs_max(self, _kind: str, _model: str | None) -> int:
-        return 8
-
-    def known(self) -> list[tuple[str, str, int]]:
-        """See Allowance."""
-        return [(_KIND, "model-1", 8), (_KIND, "model-2", 8)]
+    def jobs_max(self) -> dict[tuple[str, str], int]:
+        return {(_KIND, "model-1"): 8, (_KIND, "model-2"): 8}
 
     def seconds_max(self, _kind: str) -> float:
         return 60.0

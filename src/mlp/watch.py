@@ -20,6 +20,7 @@ from mlp.storage.database import Database
 
 #: As often as Prometheus asks.
 WATCH_SECONDS = 5.0
+_HOUR_SECONDS = 3600.0
 #: Longest wait for a part that does not answer.
 _TRY_SECONDS = 3.0
 
@@ -88,16 +89,16 @@ class Watch:
                 raise Unavailable("Redis does not answer a ping")
 
     def _count(self) -> None:
-        unpublished = 0
+        unpublished = retrying = 0
         for queue in self._queues.list_queues():
             job_metrics.jobs.labels(queue.name, "queued").set(queue.queued)
             job_metrics.jobs.labels(queue.name, "running").set(queue.running)
             job_metrics.oldest_queued_seconds.labels(queue.name).set(queue.oldest_seconds or 0.0)
             job_metrics.queue_workers.labels(queue.name).set(queue.workers)
             unpublished += queue.unpublished
+            retrying += queue.retrying
         if self._settings.has_broker:
             job_metrics.unpublished.set(unpublished)
-        retrying, failed = self._queues.count_troubled()
         job_metrics.retrying.set(retrying)
-        job_metrics.failed_last_hour.set(failed)
+        job_metrics.failed_last_hour.set(self._queues.count_failed(_HOUR_SECONDS))
         job_metrics.workers.set(sum(1 for worker in self._workers.list_workers() if worker.is_live))

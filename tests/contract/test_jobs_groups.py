@@ -25,12 +25,9 @@ class Allowed:
     def __init__(self, jobs_max: int) -> None:
         self._jobs_max = jobs_max
 
-    def jobs_max(self, _kind: str, _model: str | None) -> int:
-        return self._jobs_max
-
-    def known(self) -> list[tuple[str, str, int]]:
+    def jobs_max(self) -> dict[tuple[str, str], int]:
         models = ("churn", "other") if self._jobs_max > 1 else ()
-        return [(kind, model, self._jobs_max) for kind in (KIND, "test.other") for model in models]
+        return {(kind, model): self._jobs_max for kind in (KIND, "test.other") for model in models}
 
     def seconds_max(self, _kind: str) -> float:
         return 60.0

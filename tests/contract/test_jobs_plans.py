@@ -36,11 +36,8 @@ _SQLITE = {
 
 
 class Eight:
-    def jobs_max(self, _kind: str, _model: str | None) -> int:
-        return 8
-
-    def known(self) -> list[tuple[str, str, int]]:
-        return [("test.echo", "churn", 8)]
+    def jobs_max(self) -> dict[tuple[str, str], int]:
+        return {("test.echo", "churn"): 8}
 
     def seconds_max(self, _kind: str) -> float:
         return 60.0

@@ -59,27 +59,19 @@ def claim(is_sqlite: bool, limit: int, taken: Taken) -> sa.Executable:
 
 
 @cache
-def lock_head(is_sqlite: bool, taken: Taken) -> sa.Select[Any]:
-    """The job that is next, locked: its id, kind, model and attempt; ``kinds``, and what is taken."""
-    head = sa.select(jobs.c.id, jobs.c.kind, jobs.c.model, jobs.c.attempt).where(*_may_run(is_sqlite, taken))
-    return _first(head, 1).with_for_update(skip_locked=True)
+def head_on_sqlite(taken: Taken) -> sa.Select[Any]:
+    """The job that is next: its id, kind, model and attempt; ``kinds``, and what is taken."""
+    return _first(sa.select(jobs.c.id, jobs.c.kind, jobs.c.model, jobs.c.attempt).where(*_may_run(True, taken)), 1)
 
 
 @cache
-def claim_locked(is_sqlite: bool) -> sa.Executable:
-    """The one job of lock_head() becomes a worker's; as claim(), ``head``."""
-    mine = sa.select(sa.bindparam("head", type_=sa.String()).label("id")).cte("mine")
-    return _begin(is_sqlite, mine)
-
-
-@cache
-def claim_neighbours(is_sqlite: bool, limit: int, taken: Taken) -> sa.Executable:
-    """The job of lock_head() and others of its kind and model behind it become a worker's, ``limit`` at most.
+def claim_group_on_sqlite(limit: int, taken: Taken) -> sa.Executable:
+    """The job of head_on_sqlite() and others of its kind and model behind it become a worker's, ``limit`` at most.
 
     As claim(), ``head``, ``head_kind``, ``head_model``. Only jobs that were never begun, with small payloads, and only
     those among the next few hundred: however many wait, the claim costs the same.
     """
-    ahead = _first(sa.select(jobs.c.id, jobs.c.kind, jobs.c.model).where(*_may_run(is_sqlite, taken)), 8 * limit)
+    ahead = _first(sa.select(jobs.c.id, jobs.c.kind, jobs.c.model).where(*_may_run(True, taken)), 8 * limit)
     window = ahead.subquery("ahead")
     near = (
         sa.select(jobs.c.id)
@@ -94,14 +86,13 @@ def claim_neighbours(is_sqlite: bool, limit: int, taken: Taken) -> sa.Executable
             sa.func.length(job_payloads.c.payload) <= _NEIGHBOUR_BYTES_MAX,
         )
     )
-    near = _first(near, limit - 1).with_for_update(skip_locked=True, of=jobs)
-    neighbours = near.cte("neighbours")
+    neighbours = _first(near, limit - 1).cte("neighbours")
     head = sa.select(sa.bindparam("head", type_=sa.String()).label("id"))
-    return _begin(is_sqlite, sa.union_all(head, sa.select(neighbours.c.id)).cte("mine"))
+    return _begin(True, sa.union_all(head, sa.select(neighbours.c.id)).cte("mine"))
 
 
-#: PostgreSQL: lock_head() and claim_neighbours() in one statement of constant text. How many jobs of a kind and
-#: model may be taken, and for how long, comes in arrays; see INSERT_ARRAYS.
+#: PostgreSQL: head_on_sqlite() and claim_group_on_sqlite() in one statement of constant text. How many of what may be
+#: taken, and for how long, comes in arrays; see INSERT_ARRAYS.
 _CLAIM_GROUP = """
     WITH head AS MATERIALIZED (
         SELECT id, kind, model, attempt FROM jobs WHERE {may_run}
@@ -144,8 +135,8 @@ _MAY_RUN = """
 
 
 @cache
-def claim_group_at_once() -> sa.Executable:
-    """For PostgreSQL: the next job and its neighbours become a worker's; parameters as claim_store gives them."""
+def claim_group_on_postgresql() -> sa.Executable:
+    """The next job and its neighbours become a worker's; parameters as claim_store gives them."""
     from sqlalchemy.dialects import postgresql
 
     queue = broker_queue_column().compile(dialect=postgresql.dialect())  # type: ignore[no-untyped-call]

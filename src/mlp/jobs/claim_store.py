@@ -1,6 +1,6 @@
 """Queued jobs become a worker's: read and written here, by the statements of claim_statements.py."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import sqlalchemy as sa
@@ -36,13 +36,10 @@ class Lease(NamedTuple):
 
 
 class Allowance(Protocol):
-    """What one claim may take, decided once it is known which job is next."""
+    """What one claim may take."""
 
-    def jobs_max(self, kind: str, model: str | None) -> int:
-        """How many jobs of this kind and model together, at least 1."""
-
-    def known(self) -> Sequence[tuple[str, str, int]]:
-        """Kind, model and jobs_max() of everything of which more than one job may be taken."""
+    def jobs_max(self) -> Mapping[tuple[str, str], int]:
+        """By kind and model how many jobs together, where it is more than one."""
 
     def seconds_max(self, kind: str) -> float:
         """How long an attempt of the kind may take."""
@@ -54,7 +51,8 @@ def claim(
     """Up to ``limit`` queued jobs that are now this worker's, the most urgent and then the oldest first."""
     is_sqlite = connection.dialect.name == "sqlite"
     parameters = _parameters(wanted) | _lease_parameters(is_sqlite, lease, seconds_max)
-    return _claims(connection, claim_statements.claim(is_sqlite, limit, _taken(wanted)), parameters, lease, seconds_max)
+    rows = connection.execute(claim_statements.claim(is_sqlite, limit, _taken(wanted)), parameters)
+    return _claims(rows, lease, lambda _kind: seconds_max)
 
 
 def claim_group(connection: sa.Connection, wanted: Wanted, lease: Lease, allowance: Allowance) -> list[Claim]:
@@ -62,49 +60,47 @@ def claim_group(connection: sa.Connection, wanted: Wanted, lease: Lease, allowan
 
     A job that was begun before comes alone: if it ends its worker's process, no other job goes with it.
     """
-    if connection.dialect.name != "sqlite":
-        return _claim_group_at_once(connection, wanted, lease, allowance)
-    is_sqlite = True
-    narrowed = _parameters(wanted)
-    head = connection.execute(claim_statements.lock_head(is_sqlite, _taken(wanted)), narrowed).one_or_none()
+    claim_rows = _claim_on_sqlite if connection.dialect.name == "sqlite" else _claim_on_postgresql
+    return _claims(claim_rows(connection, wanted, lease, allowance), lease, allowance.seconds_max)
+
+
+def _claim_on_sqlite(
+    connection: sa.Connection, wanted: Wanted, lease: Lease, allowance: Allowance
+) -> Iterable[sa.Row[Any]]:
+    """In two statements: nobody else writes between them."""
+    taken, narrowed = _taken(wanted), _parameters(wanted)
+    head = connection.execute(claim_statements.head_on_sqlite(taken), narrowed).one_or_none()
     if head is None:
         return []
-    seconds_max = allowance.seconds_max(head.kind)
-    parameters = _lease_parameters(is_sqlite, lease, seconds_max) | {"head": head.id}
-    limit = 1 if head.attempt > 0 or head.model is None else allowance.jobs_max(head.kind, head.model)
-    if limit == 1:
-        return _claims(connection, claim_statements.claim_locked(is_sqlite), parameters, lease, seconds_max)
-    statement = claim_statements.claim_neighbours(is_sqlite, limit, _taken(wanted))
-    parameters |= narrowed | {"head_kind": head.kind, "head_model": head.model}
-    return _claims(connection, statement, parameters, lease, seconds_max)
+    limit = 1 if head.attempt > 0 else allowance.jobs_max().get((head.kind, head.model), 1)
+    parameters = narrowed | _lease_parameters(True, lease, allowance.seconds_max(head.kind))
+    parameters |= {"head": head.id, "head_kind": head.kind, "head_model": head.model}
+    return connection.execute(claim_statements.claim_group_on_sqlite(limit, taken), parameters)
 
 
-def _claim_group_at_once(connection: sa.Connection, wanted: Wanted, lease: Lease, allowance: Allowance) -> list[Claim]:
-    """On PostgreSQL: in one statement, which knows beforehand how many of what may be taken."""
-    known = allowance.known()
-    seconds_of = {kind: allowance.seconds_max(kind) for kind in wanted.kinds}
+def _claim_on_postgresql(
+    connection: sa.Connection, wanted: Wanted, lease: Lease, allowance: Allowance
+) -> Iterable[sa.Row[Any]]:
+    """In one statement, which knows beforehand how many of what may be taken."""
+    jobs_max = allowance.jobs_max()
     parameters = {
-        "kinds": list(seconds_of),
-        "kind_seconds": list(seconds_of.values()),
-        "known_kinds": [kind for kind, _model, _jobs in known],
-        "known_models": [model for _kind, model, _jobs in known],
-        "known_jobs": [jobs for _kind, _model, jobs in known],
+        "kinds": list(wanted.kinds),
+        "kind_seconds": [allowance.seconds_max(kind) for kind in wanted.kinds],
+        "known_kinds": [kind for kind, _model in jobs_max],
+        "known_models": [model for _kind, model in jobs_max],
+        "known_jobs": list(jobs_max.values()),
         "queues": None if wanted.queues is None else list(wanted.queues),
         "broker_queues": None if wanted.broker_queues is None else list(wanted.broker_queues),
         "token": lease.token,
         "worker": lease.worker_id,
         "lease_seconds": lease.seconds,
     }
-    rows = connection.execute(claim_statements.claim_group_at_once(), parameters)
+    return connection.execute(claim_statements.claim_group_on_postgresql(), parameters)
+
+
+def _claims(rows: Iterable[sa.Row[Any]], lease: Lease, seconds_max: Callable[[str], float]) -> list[Claim]:
     in_order = sorted(rows, key=lambda row: (-row.priority, row.id))
-    return [claim_of(row, lease.token, seconds_of[row.kind]) for row in in_order]
-
-
-def _claims(
-    connection: sa.Connection, statement: sa.Executable, parameters: dict[str, Any], lease: Lease, seconds_max: float
-) -> list[Claim]:
-    rows = sorted(connection.execute(statement, parameters), key=lambda row: (-row.priority, row.id))
-    return [claim_of(row, lease.token, seconds_max) for row in rows]
+    return [claim_of(row, lease.token, seconds_max(row.kind)) for row in in_order]
 
 
 def _taken(wanted: Wanted) -> Taken:

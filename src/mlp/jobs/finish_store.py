@@ -62,7 +62,7 @@ def _ended(ending: Ending, finished_at: datetime) -> Job:
 
 
 def _finish_on_sqlite(connection: sa.Connection, ending: Ending) -> Job | None:
-    statement = statements.finish(True, has_progress=ending.progress is not None)
+    statement = statements.finish_on_sqlite(has_progress=ending.progress is not None)
     parameters: dict[str, Any] = {
         "job_id": ending.claim.id,
         "token": ending.claim.lease_token,

@@ -26,19 +26,14 @@ class GroupSizes:
         self._tasks = tasks
         self._seconds_max = seconds_max
         self._lock = threading.Lock()
-        self._job_seconds: dict[tuple[str, str | None], float] = {}
+        self._job_seconds: dict[tuple[str, str], float] = {}
 
-    def jobs_max(self, kind: str, model: str | None) -> int:
-        """How many jobs of this kind and model to take: one of what was never done here."""
-        job_seconds = self._job_seconds.get((kind, model))
-        if job_seconds is None or not self._tasks.get(kind).runs_together:
-            return 1
-        return max(1, min(_JOBS_MAX, int(_GROUP_SECONDS / max(job_seconds, 1e-6))))
-
-    def known(self) -> list[tuple[str, str, int]]:
-        """Kind, model and jobs_max() of everything of which more than one job may be taken."""
-        sizes = [(kind, model, self.jobs_max(kind, model)) for kind, model in list(self._job_seconds)]
-        return [(kind, model, jobs) for kind, model, jobs in sizes if model is not None and jobs > 1]
+    def jobs_max(self) -> dict[tuple[str, str], int]:
+        """By kind and model how many jobs to take together, where it is more than one; one of what was never done."""
+        with self._lock:
+            known = list(self._job_seconds.items())
+        sizes = {place: int(_GROUP_SECONDS / max(seconds, 1e-6)) for place, seconds in known}
+        return {place: min(_JOBS_MAX, jobs) for place, jobs in sizes.items() if jobs > 1}
 
     def seconds_max(self, kind: str) -> float:
         """How long an attempt of the kind may take."""
@@ -46,7 +41,9 @@ class GroupSizes:
         return self._seconds_max if own is None else own
 
     def learn(self, kind: str, model: str | None, jobs: int, seconds: float) -> None:
-        """Note how long a group of so many jobs took."""
+        """Note how long a group of so many jobs took; of jobs that only come alone nothing is noted."""
+        if model is None or not self._tasks.get(kind).runs_together:
+            return
         newest = seconds / jobs
         with self._lock:
             known = self._job_seconds.get((kind, model), newest)

@@ -7,13 +7,11 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from mlp.clock import now
 from mlp.jobs import statements
 from mlp.jobs.job import Job
 from mlp.jobs.rows import JOB_COLUMNS, job_of
 from mlp.jobs.states import JobState
 from mlp.jobs.tables import jobs
-from mlp.storage.database import UTCDateTime
 
 #: Every job as others may join it: ``job_id``, ``state``, ``finished_at`` (None while it is under way), ``error``.
 JOB_STATES = sa.select(
@@ -27,8 +25,6 @@ def cancel_queued(connection: sa.Connection, job_ids: Sequence[str]) -> list[Job
     Args:
         job_ids: A thousand at most, which is one statement.
     """
-    is_sqlite = connection.dialect.name == "sqlite"
-    moment = sa.literal(now(), UTCDateTime()) if is_sqlite else sa.func.now()
     statement = sa.update(jobs).where(jobs.c.id.in_(job_ids), statements.QUEUED)
-    statement = statement.values(state=JobState.CANCELLED.value, finished_at=moment)
+    statement = statement.values(state=JobState.CANCELLED.value, finished_at=statements.moment_in(connection))
     return [job_of(row) for row in connection.execute(statement.returning(*JOB_COLUMNS))]

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 from mlp.clock import monotonic
+from mlp.errors import MLPError
 from mlp.jobs.job import Job
 from mlp.jobs.leases import Leases
 from mlp.jobs.task import JobContext, StopReason
@@ -71,6 +72,19 @@ class Keeper:
         """Tell every attempt that its lease is gone."""
         for context in self.under_way():
             context.stop(StopReason.LEASE_LOST)
+
+    def give_back_all(self) -> None:
+        """Stop every attempt and queue its job again, uncounted: whoever takes it next begins at once."""
+        self.stop_all()
+        for context in self.under_way():
+            try:
+                self._leases.give_back(context.claim)
+            except MLPError as error:
+                _log.warning(
+                    "a job could not be given back, its lease will end: %s",
+                    error.message,
+                    extra={"job_id": context.job_id},
+                )
 
     def tick(self) -> None:
         """Renew what is due and write what is new."""

@@ -8,7 +8,7 @@ from typing import Any
 from mlp.clock import monotonic
 from mlp.errors import Unavailable
 from mlp.jobs import metrics
-from mlp.jobs.job import Claim, Job
+from mlp.jobs.job import Job
 from mlp.jobs.keeper import Keeper
 from mlp.jobs.leases import Leases
 from mlp.jobs.notices import Notices
@@ -87,9 +87,7 @@ class LocalWorker:
             if thread.ident is not None and thread not in self._left:
                 thread.join(max(0.0, deadline - monotonic()))
         self._runner.close()
-        self._keeper.stop_all()
-        for context in self._keeper.under_way():
-            self._give_back(context.claim)
+        self._keeper.give_back_all()
         self._keeper.close()
 
     def _new_thread(self, number: int) -> threading.Thread:
@@ -104,14 +102,6 @@ class LocalWorker:
             self._threads.append(successor)
             successor.start()
 
-    def _give_back(self, claim: Claim) -> None:
-        try:
-            self._leases.give_back(claim)
-        except Unavailable as error:
-            _log.warning(
-                "a job could not be given back, its lease will end: %s", error.message, extra={"job_id": claim.id}
-            )
-
     def _wake(self, jobs: Sequence[Job]) -> None:
         with self._news:
             self._news_count += 1
@@ -121,7 +111,7 @@ class LocalWorker:
         while not self._is_closing and threading.current_thread() not in self._left:
             seen = self._news_count
             try:
-                has_worked = self._claim_and_run()
+                has_worked = self._runner.run_next(queues=self._queues)
             except Unavailable as error:
                 has_worked = False
                 self._complain(error)
@@ -131,9 +121,6 @@ class LocalWorker:
                 _log.exception("a worker's thread failed and goes on")
             if not has_worked:
                 self._wait_for_news(seen)
-
-    def _claim_and_run(self) -> bool:
-        return self._runner.run_next(queues=self._queues)
 
     def _complain(self, error: Unavailable) -> None:
         """Log that no jobs can be claimed, now and then: several threads try it every second."""

@@ -1,11 +1,10 @@
 """The statements around wake-ups: whose is missing, and whose queue has got one."""
 
 from collections.abc import Sequence
-from datetime import timedelta
 
 import sqlalchemy as sa
 
-from mlp.jobs.statements import QUEUED, broker_queue_column
+from mlp.jobs.statements import QUEUED, broker_queue_column, moment_in
 from mlp.jobs.tables import jobs, queue_pauses
 
 
@@ -19,7 +18,7 @@ def list_unpublished(connection: sa.Connection, grace_seconds: float, limit: int
         .where(
             QUEUED,
             jobs.c.published_at.is_(None),
-            jobs.c.available_at <= sa.func.now() - sa.literal(timedelta(seconds=grace_seconds), sa.Interval()),
+            jobs.c.available_at <= moment_in(connection, -grace_seconds),
             broker_queue_column().not_in(sa.select(queue_pauses.c.queue)),
         )
         .order_by(jobs.c.available_at)

@@ -27,6 +27,7 @@ class QueueState:
 
     Attributes:
         queued: Jobs that wait, those included that wait for their time.
+        retrying: Of these, jobs that were begun before.
         oldest_seconds: How long the oldest job has been free to run; None if none is.
         unpublished: Jobs free to run whose wake-up has not been confirmed; 0 where there is no broker.
         unpublished_seconds: How long the oldest of these has been free to run; None if there are none.
@@ -37,6 +38,7 @@ class QueueState:
 
     name: str
     queued: int
+    retrying: int
     running: int
     oldest_seconds: float | None
     unpublished: int
@@ -110,10 +112,10 @@ class Queues:
             rows = queues_store.list_failures(connection, last_seconds, _FAILURES_MAX)
         return [Failures(row.kind, row.model, row.code, row.count, row.latest_id) for row in rows]
 
-    def count_troubled(self) -> tuple[int, int]:
-        """How many jobs wait for another attempt, and how many have failed in the last hour."""
+    def count_failed(self, last_seconds: float) -> int:
+        """How many jobs have failed within that time."""
         with self._database.reading() as connection:
-            return queues_store.count_retrying(connection), queues_store.count_failed(connection, 3600.0)
+            return queues_store.count_failed(connection, last_seconds)
 
     def _read(self, connection: sa.Connection) -> list[QueueState]:
         queued = {row.queue: row for row in queues_store.list_queued(connection)}
@@ -134,6 +136,7 @@ class Queues:
         return QueueState(
             name=name,
             queued=0 if queued is None else queued.queued,
+            retrying=0 if queued is None else queued.retrying,
             running=running,
             oldest_seconds=None if queued is None else _seconds_since(queued.oldest_at, queued.read_at),
             unpublished=0 if queued is None or not has_broker else queued.unpublished,

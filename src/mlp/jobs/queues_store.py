@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from mlp.clock import first_id_of, now
-from mlp.jobs.statements import QUEUED, RUNNING, broker_queue_column, in_state, moment
+from mlp.jobs.statements import QUEUED, RUNNING, broker_queue_column, in_state, moment_in
 from mlp.jobs.states import JobState
 from mlp.jobs.tables import jobs, queue_pauses
 from mlp.jobs.workers_store import upsert
@@ -19,36 +19,34 @@ _DAY = timedelta(days=1)
 
 
 def list_queued(connection: sa.Connection) -> Sequence[Any]:
-    """For each queue with queued jobs: ``queue``, ``queued``, and of those that may run now ``oldest_at`` and, where a
-    wake-up is missing, ``unpublished`` and ``unpublished_at``; ``read_at`` by the same clock. Reads every queued job.
+    """For each queue with queued jobs: ``queue``, ``queued``, ``retrying``, and of those that may run now ``oldest_at``
+    and, where a wake-up is missing, ``unpublished`` and ``unpublished_at``; ``read_at`` by the same clock. Reads every
+    queued job.
     """
-    may_run = jobs.c.available_at <= _now(connection)
+    may_run = jobs.c.available_at <= moment_in(connection)
     # A job that has just come is not late: most have begun before any sweep would look for them.
-    is_unpublished = sa.and_(jobs.c.available_at <= _ago(connection, _LATE_SECONDS), jobs.c.published_at.is_(None))
+    is_unpublished = sa.and_(
+        jobs.c.available_at <= moment_in(connection, -_LATE_SECONDS), jobs.c.published_at.is_(None)
+    )
     return connection.execute(
         sa.select(
             broker_queue_column().label("queue"),
             sa.func.count().label("queued"),
+            sa.func.count().filter(jobs.c.attempt > 0).label("retrying"),
             sa.func.min(jobs.c.available_at).filter(may_run).label("oldest_at"),
             sa.func.count().filter(is_unpublished).label("unpublished"),
             sa.func.min(jobs.c.available_at).filter(is_unpublished).label("unpublished_at"),
-            sa.type_coerce(_now(connection), UTCDateTime()).label("read_at"),
+            sa.type_coerce(moment_in(connection), UTCDateTime()).label("read_at"),
         )
         .where(QUEUED)
         .group_by(broker_queue_column())
     ).all()
 
 
-def count_retrying(connection: sa.Connection) -> int:
-    """How many queued jobs have been begun before."""
-    query = sa.select(sa.func.count()).select_from(jobs).where(QUEUED, jobs.c.attempt > 0)
-    return connection.execute(query).scalar_one()
-
-
 def count_failed(connection: sa.Connection, last_seconds: float) -> int:
     """How many jobs failed within that time, of those accepted within a day before."""
     first_id = first_id_of(now() - timedelta(seconds=last_seconds) - _DAY)
-    is_late = jobs.c.finished_at > _ago(connection, last_seconds)
+    is_late = jobs.c.finished_at > moment_in(connection, -last_seconds)
     query = (
         sa.select(sa.func.count()).select_from(jobs).where(in_state(JobState.FAILED), jobs.c.id >= first_id, is_late)
     )
@@ -68,7 +66,7 @@ def list_pauses(connection: sa.Connection) -> dict[str, Any]:
 
 def pause(connection: sa.Connection, queue: str, reason: str) -> None:
     """Writes the pause of a queue; of one that is paused already, the new reason."""
-    statement = upsert(connection, queue_pauses).values(queue=queue, reason=reason, at=_now(connection))
+    statement = upsert(connection, queue_pauses).values(queue=queue, reason=reason, at=moment_in(connection))
     connection.execute(statement.on_conflict_do_update(index_elements=["queue"], set_={"reason": reason}))
 
 
@@ -86,19 +84,10 @@ def list_failures(connection: sa.Connection, last_seconds: float, limit: int) ->
     code = sa.type_coerce(jobs.c.error, sa.JSON())["code"].as_string()
     failed = sa.select(jobs.c.id, jobs.c.kind, jobs.c.model, code.label("code"))
     # In a query of its own: the code is made of parameters, by which PostgreSQL cannot tell that GROUP BY repeats it.
-    lately = failed.where(jobs.c.finished_at > _ago(connection, last_seconds), in_state(JobState.FAILED)).subquery()
+    lately = failed.where(
+        jobs.c.finished_at > moment_in(connection, -last_seconds), in_state(JobState.FAILED)
+    ).subquery()
     count = sa.func.count().label("count")
     grouped = (lately.c.kind, lately.c.model, lately.c.code)
     query = sa.select(*grouped, count, sa.func.max(lately.c.id).label("latest_id")).group_by(*grouped)
     return connection.execute(query.order_by(count.desc(), *grouped).limit(limit)).all()
-
-
-def _ago(connection: sa.Connection, seconds: float) -> sa.ColumnElement[Any]:
-    delta = timedelta(seconds=seconds)
-    if connection.dialect.name == "sqlite":
-        return sa.literal(now() - delta, UTCDateTime())
-    return sa.func.now() - sa.literal(delta, sa.Interval())
-
-
-def _now(connection: sa.Connection) -> sa.ColumnElement[Any]:
-    return moment(connection.dialect.name == "sqlite")

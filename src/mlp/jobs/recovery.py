@@ -10,6 +10,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from mlp.clock import monotonic
+from mlp.errors import JobExpired
 from mlp.jobs import metrics, recovery_store, store
 from mlp.jobs.job import Job, JobError
 from mlp.jobs.leases import Leases
@@ -24,7 +25,9 @@ _log = logging.getLogger(__name__)
 _RECOVERED_MAX = 500
 #: A lock that is free for so long belongs to nobody.
 _SUSPECTED_SECONDS = 0.4
-_EXPIRED = JobError("job_expired", "nobody began the job before its last moment: submit it again if it is still of use")
+_EXPIRED = JobError(
+    JobExpired.code, "nobody began the job before its last moment: submit it again if it is still of use"
+)
 
 
 class Recovery:
@@ -99,12 +102,12 @@ def _recover(connection: sa.Connection, abandoned: Sequence[Job]) -> tuple[list[
     left = [job.id for job in abandoned if not job.is_cancel_requested and job.attempt < job.attempts_max]
     requeued = store.requeue_locked(connection, left) if left else []
     ended = store.end_locked(connection, cancelled, JobState.CANCELLED, None) if cancelled else []
-    for attempts in sorted({job.attempt for job in spent}):
-        ids = [job.id for job in spent if job.attempt == attempts]
-        overdue = recovery_store.list_overdue(connection, ids)
-        alive = [job_id for job_id in ids if job_id not in overdue]
-        ended += store.end_locked(connection, sorted(overdue), JobState.FAILED, TIMED_OUT) if overdue else []
-        ended += store.end_locked(connection, alive, JobState.FAILED, _attempts_exhausted(attempts)) if alive else []
+    overdue = recovery_store.list_overdue(connection, [job.id for job in spent]) if spent else set()
+    ended += store.end_locked(connection, sorted(overdue), JobState.FAILED, TIMED_OUT) if overdue else []
+    silent = [job for job in spent if job.id not in overdue]
+    for attempts in sorted({job.attempt for job in silent}):
+        ids = [job.id for job in silent if job.attempt == attempts]
+        ended += store.end_locked(connection, ids, JobState.FAILED, _attempts_exhausted(attempts))
     return requeued, ended
 
 

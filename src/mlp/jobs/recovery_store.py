@@ -34,22 +34,20 @@ def lock_owned(connection: sa.Connection, owners: Sequence[str], limit: int) -> 
 
 def list_overdue(connection: sa.Connection, job_ids: Sequence[str]) -> set[str]:
     """Which of these jobs' latest attempts took longer than they may."""
-    query = sa.select(jobs.c.id).where(
-        jobs.c.id.in_(job_ids), jobs.c.deadline_at < statements.moment(connection.dialect.name == "sqlite")
-    )
+    is_overdue = jobs.c.deadline_at < statements.moment_in(connection)
+    query = sa.select(jobs.c.id).where(jobs.c.id.in_(job_ids), is_overdue)
     return set(connection.execute(query).scalars())
 
 
 def expire(connection: sa.Connection, error: JobError, limit: int) -> list[Job]:
     """Queued jobs whose last moment to begin is over, failed for that reason."""
-    is_sqlite = connection.dialect.name == "sqlite"
-    moment = statements.moment(is_sqlite)
-    late = sa.select(jobs.c.id).where(statements.QUEUED, jobs.c.expires_at <= moment).order_by(jobs.c.expires_at)
+    is_late = jobs.c.expires_at <= statements.moment_in(connection)
+    late = sa.select(jobs.c.id).where(statements.QUEUED, is_late).order_by(jobs.c.expires_at)
     mine = late.limit(limit).with_for_update(skip_locked=True).cte("late")
     statement = (
         sa.update(jobs)
         .where(jobs.c.id.in_(sa.select(mine.c.id)), statements.QUEUED)
-        .values(state=JobState.FAILED.value, finished_at=statements.moment(is_sqlite), error=error_json(error))
+        .values(state=JobState.FAILED.value, finished_at=statements.moment_in(connection), error=error_json(error))
         .returning(*JOB_COLUMNS)
     )
     return [job_of(row) for row in connection.execute(statement)]

@@ -90,6 +90,15 @@ def moment(is_sqlite: bool) -> sa.ColumnElement[Any]:
     return sa.bindparam("now", callable_=now, type_=UTCDateTime(), unique=True) if is_sqlite else sa.func.now()
 
 
+def moment_in(connection: sa.Connection, seconds_later: float = 0.0) -> sa.ColumnElement[Any]:
+    """Now, or so many seconds later (below 0: before), by the clock that decides; for what is built when it runs."""
+    is_sqlite = connection.dialect.name == "sqlite"
+    if seconds_later == 0.0:
+        return moment(is_sqlite)
+    delta = timedelta(seconds=seconds_later)
+    return sa.literal(now() + delta, UTCDateTime()) if is_sqlite else sa.func.now() + sa.literal(delta, sa.Interval())
+
+
 def moment_after(is_sqlite: bool, name: str) -> sa.ColumnElement[Any]:
     """The moment some time from now; ``later(is_sqlite, seconds)`` fills in the parameter of that name."""
     if is_sqlite:
@@ -136,12 +145,12 @@ def held() -> sa.Update:
 
 
 @cache
-def finish(is_sqlite: bool, *, has_progress: bool) -> sa.Executable:
+def finish_on_sqlite(*, has_progress: bool) -> sa.Executable:
     """A held job reaches a final state; as held(), ``final_state``, ``why``, and ``reported`` if there is progress."""
     # The token stays: an attempt whose COMMIT got no answer recognises its own work by it.
     values: dict[str, Any] = {
         "state": sa.bindparam("final_state"),
-        "finished_at": moment(is_sqlite),
+        "finished_at": moment(True),
         "lease_until": None,
         "error": sa.bindparam("why", type_=jobs.c.error.type),
     }

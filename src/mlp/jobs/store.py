@@ -15,7 +15,6 @@ from mlp.jobs.job import Job, JobError, NewJob, Progress
 from mlp.jobs.rows import JOB_COLUMNS, error_json, job_of, job_with_result_of, progress_json, row_of
 from mlp.jobs.states import JobState
 from mlp.jobs.tables import MOST_COMMON_KIND, job_payloads, jobs
-from mlp.storage.database import UTCDateTime
 
 #: How far the clocks of servers may be from the database's.
 _CLOCKS_APART = timedelta(hours=1)
@@ -169,7 +168,7 @@ def put_back(
     """Queue the job again after the delay; False if the lease is lost or the owner has asked to cancel it."""
     values: dict[str, Any] = {
         "state": JobState.QUEUED.value,
-        "available_at": _moment(connection, delay_seconds),
+        "available_at": statements.moment_in(connection, delay_seconds),
         "published_at": None,
         **statements.FREE,
     }
@@ -184,7 +183,7 @@ def put_back(
 def cancel(connection: sa.Connection, job_id: str) -> Job | None:
     """The job, cancelled if it was queued, asked to stop if it runs; None if it does neither."""
     queued = sa.update(jobs).where(jobs.c.id == job_id, statements.QUEUED)
-    queued = queued.values(state=JobState.CANCELLED.value, finished_at=_moment(connection))
+    queued = queued.values(state=JobState.CANCELLED.value, finished_at=statements.moment_in(connection))
     running = sa.update(jobs).where(jobs.c.id == job_id, statements.RUNNING).values(is_cancel_requested=True)
     for statement in (queued, running):
         row = connection.execute(statement.returning(*JOB_COLUMNS)).one_or_none()
@@ -203,7 +202,9 @@ def lock_abandoned(
         started_before: Instead of the lease, take what began before this moment.
     """
     is_abandoned = (
-        jobs.c.lease_until < _moment(connection) if started_before is None else jobs.c.started_at < started_before
+        jobs.c.lease_until < statements.moment_in(connection)
+        if started_before is None
+        else jobs.c.started_at < started_before
     )
     query = sa.select(*JOB_COLUMNS).where(statements.RUNNING, is_abandoned, jobs.c.lease_token.not_in(held_tokens))
     query = query.order_by(jobs.c.lease_until).limit(limit).with_for_update(skip_locked=True)
@@ -214,7 +215,7 @@ def requeue_locked(connection: sa.Connection, job_ids: Sequence[str]) -> list[Jo
     """These jobs of lock_abandoned(), queued again."""
     statement = sa.update(jobs).where(jobs.c.id.in_(job_ids), statements.RUNNING)
     statement = statement.values(
-        state=JobState.QUEUED.value, available_at=_moment(connection), published_at=None, **statements.FREE
+        state=JobState.QUEUED.value, available_at=statements.moment_in(connection), published_at=None, **statements.FREE
     )
     return [job_of(row) for row in connection.execute(statement.returning(*JOB_COLUMNS))]
 
@@ -223,7 +224,7 @@ def end_locked(connection: sa.Connection, job_ids: Sequence[str], state: JobStat
     """These jobs of lock_abandoned() in the final state."""
     statement = sa.update(jobs).where(jobs.c.id.in_(job_ids), statements.RUNNING)
     statement = statement.values(
-        state=state.value, finished_at=_moment(connection), error=error_json(error), **statements.FREE
+        state=state.value, finished_at=statements.moment_in(connection), error=error_json(error), **statements.FREE
     )
     return [job_of(row) for row in connection.execute(statement.returning(*JOB_COLUMNS))]
 
@@ -231,21 +232,13 @@ def end_locked(connection: sa.Connection, job_ids: Sequence[str], state: JobStat
 def purge(connection: sa.Connection, older_than_seconds: float, limit: int, spared: Sequence[IsNeeded] = ()) -> int:
     """How many finished jobs were deleted with payload and result, the oldest first, at most ``limit``."""
     old = sa.select(jobs.c.id).where(
-        jobs.c.finished_at < _moment(connection, -older_than_seconds), *(~is_needed(jobs.c.id) for is_needed in spared)
+        jobs.c.finished_at < statements.moment_in(connection, -older_than_seconds),
+        *(~is_needed(jobs.c.id) for is_needed in spared),
     )
     old = old.order_by(jobs.c.finished_at).limit(limit).with_for_update(skip_locked=True)
     statement = sa.delete(jobs).where(jobs.c.id.in_(sa.select(old.cte("old").c.id))).returning(jobs.c.id)
     # Counted here: sqlite3 knows no rowcount of a statement that begins with WITH.
     return len(connection.execute(statement).all())
-
-
-def _moment(connection: sa.Connection, seconds_later: float = 0.0) -> sa.ColumnElement[Any]:
-    """Now, or that much later, by the clock that decides."""
-    is_sqlite = _is_sqlite(connection)
-    if seconds_later == 0.0:
-        return statements.moment(is_sqlite)
-    delta = timedelta(seconds=seconds_later)
-    return sa.literal(now() + delta, UTCDateTime()) if is_sqlite else sa.func.now() + sa.literal(delta, sa.Interval())
 
 
 def _is_sqlite(connection: sa.Connection) -> bool:

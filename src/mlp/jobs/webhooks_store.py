@@ -71,7 +71,7 @@ def list_open_ids(connection: sa.Connection, job_ids: Sequence[str]) -> list[str
 
 def list_due_ids(connection: sa.Connection, limit: int) -> list[str]:
     """Finished jobs whose webhook may be called now, those first that have been due for longest."""
-    moment = statements.moment(connection.dialect.name == "sqlite")
+    moment = statements.moment_in(connection)
     query = sa.select(job_webhooks.c.job_id).join(jobs, jobs.c.id == job_webhooks.c.job_id)
     query = query.where(_OPEN, job_webhooks.c.due_at <= moment, jobs.c.finished_at.is_not(None))
     return list(connection.execute(query.order_by(job_webhooks.c.due_at).limit(limit)).scalars())
@@ -79,23 +79,21 @@ def list_due_ids(connection: sa.Connection, limit: int) -> list[str]:
 
 def take(connection: sa.Connection, job_ids: Sequence[str], lease_seconds: float) -> list[Call]:
     """Those of these webhooks that are due and now this process's to call: nobody else's before the lease is over."""
-    is_sqlite = connection.dialect.name == "sqlite"
-    is_due = job_webhooks.c.due_at <= statements.moment(is_sqlite)
+    is_due = job_webhooks.c.due_at <= statements.moment_in(connection)
     query = sa.select(job_webhooks.c.job_id, job_webhooks.c.url, job_webhooks.c.attempt, jobs.c.finished_at)
     query = query.join(jobs, jobs.c.id == job_webhooks.c.job_id)
     query = query.where(job_webhooks.c.job_id.in_(job_ids), _OPEN, is_due, jobs.c.finished_at.is_not(None))
     rows = connection.execute(query.with_for_update(of=job_webhooks, skip_locked=True)).all()
     if rows:
         mine = sa.update(job_webhooks).where(job_webhooks.c.job_id.in_([row.job_id for row in rows]))
-        due_at = statements.moment_after(is_sqlite, "lease_end")
-        mine = mine.values(attempt=job_webhooks.c.attempt + 1, due_at=due_at)
-        connection.execute(mine, {"lease_end": statements.later(is_sqlite, lease_seconds)})
+        lease_end = statements.moment_in(connection, lease_seconds)
+        connection.execute(mine.values(attempt=job_webhooks.c.attempt + 1, due_at=lease_end))
     return [Call(row.job_id, row.url, row.attempt + 1, row.finished_at) for row in rows]
 
 
 def end(connection: sa.Connection, call: Call, state: WebhookState, status: int | None, error: str | None) -> bool:
     """Whether the webhook was this call's to end: delivered, or failed for good."""
-    moment = statements.moment(connection.dialect.name == "sqlite")
+    moment = statements.moment_in(connection)
     statement = _of(call).values(state=state.value, ended_at=moment, **_came_of_it(status, error))
     return connection.execute(statement).rowcount == 1
 
@@ -104,16 +102,14 @@ def try_again(
     connection: sa.Connection, call: Call, delay_seconds: float, status: int | None, error: str | None
 ) -> bool:
     """Whether the webhook was this call's to put off."""
-    is_sqlite = connection.dialect.name == "sqlite"
-    statement = _of(call).values(due_at=statements.moment_after(is_sqlite, "next"), **_came_of_it(status, error))
-    return connection.execute(statement, {"next": statements.later(is_sqlite, delay_seconds)}).rowcount == 1
+    due_at = statements.moment_in(connection, delay_seconds)
+    return connection.execute(_of(call).values(due_at=due_at, **_came_of_it(status, error))).rowcount == 1
 
 
 def put_off(connection: sa.Connection, call: Call, delay_seconds: float) -> None:
     """Give a call back that was not made: it does not count as an attempt."""
-    is_sqlite = connection.dialect.name == "sqlite"
-    statement = _of(call).values(attempt=call.attempt - 1, due_at=statements.moment_after(is_sqlite, "next"))
-    connection.execute(statement, {"next": statements.later(is_sqlite, delay_seconds)})
+    due_at = statements.moment_in(connection, delay_seconds)
+    connection.execute(_of(call).values(attempt=call.attempt - 1, due_at=due_at))
 
 
 def _of(call: Call) -> sa.Update:

@@ -101,7 +101,7 @@ class WorkerChild:
         self._stopping.set()
         if not self._started.is_set():
             return
-        self._give_back()
+        self._keeper.give_back_all()
         self._runner.close()
         self._keeper.close()
         self._pulse.close(_PULSE_SECONDS)
@@ -172,15 +172,6 @@ class WorkerChild:
         finally:
             self._signs.end_job()
 
-    def _give_back(self) -> None:
-        """Queue again what runs here, uncounted: whoever takes it next begins at once, not when the lease ends."""
-        self._keeper.stop_all()
-        for context in self._keeper.under_way():
-            try:
-                self._stack.jobs.leases.give_back(context.claim)
-            except MLPError as error:
-                _log.warning("a job could not be given back, its lease will end: %s", error.message)
-
     def _give_up(self, contexts: Sequence[JobContext]) -> None:
         """A task that does not stop takes its process with it; Celery starts another."""
         self._stack.jobs.leases.give_up([context.claim for context in contexts], TIMED_OUT)
@@ -191,7 +182,7 @@ class WorkerChild:
         self._stopping.set()
         if self._started.is_set():
             # In a thread: the one that the signal interrupted may hold any lock.
-            helper = threading.Thread(target=self._give_back, daemon=True)
+            helper = threading.Thread(target=self._keeper.give_back_all, daemon=True)
             helper.start()
             helper.join(2.0)
         os._exit(0)

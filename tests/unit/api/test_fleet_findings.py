@@ -32,6 +32,7 @@ def queue(name: str = "mlp.default", **changes: Any) -> QueueState:
     values = {
         "name": name,
         "queued": 0,
+        "retrying": 0,
         "running": 0,
         "oldest_seconds": None,
         "unpublished": 0,
