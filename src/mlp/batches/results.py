@@ -41,9 +41,9 @@ class Results:
         Raises:
             UnknownBatch: They were deleted.
         """
-        place = next(self._places(batch, first_chunk, only_bad=False), None)
-        if place is not None and not place.has_succeeded:
-            raise _deleted(place)
+        for place in self._read_places(batch.id, first_chunk, only_bad=False, limit=1):
+            if not place.has_succeeded:
+                raise _deleted(place)
 
     def texts(
         self, batch: Batch, *, is_partial: bool, first_chunk: int = 0, chunks_max: int | None = None
@@ -57,9 +57,7 @@ class Results:
         if first_chunk == 0:
             yield batch.result_header
         end = batch.chunks if chunks_max is None else min(batch.chunks, first_chunk + chunks_max)
-        for place in self._places(batch, first_chunk, only_bad=False):
-            if place.number >= end:
-                return
+        for place in self._places(batch, first_chunk, end, only_bad=False):
             if place.has_succeeded:
                 yield self._result(place).text
             elif not is_partial:
@@ -73,7 +71,7 @@ class Results:
         """
         first_chunk = 0 if after is None else after[0]
         found: list[PlacedError] = []
-        for place in self._places(batch, first_chunk, only_bad=True):
+        for place in self._places(batch, first_chunk, batch.chunks, only_bad=True):
             if not place.has_succeeded:
                 continue
             for index, (line, reason) in enumerate(self._result(place).errors):
@@ -83,22 +81,24 @@ class Results:
                 break
         return found[:limit]
 
-    def _places(self, batch: Batch, first_chunk: int, *, only_bad: bool) -> Iterator[ChunkPlace]:
+    def _places(self, batch: Batch, first_chunk: int, end: int, *, only_bad: bool) -> Iterator[ChunkPlace]:
+        """The places from ``first_chunk`` to before ``end``, whose numbers follow one another."""
         next_number = first_chunk
-        while True:
-            places = self._read_places(batch.id, next_number, only_bad)
+        while next_number < end:
+            limit = min(_CHUNKS_PER_QUERY, end - next_number)
+            places = self._read_places(batch.id, next_number, only_bad=only_bad, limit=limit)
             yield from places
-            if len(places) < _CHUNKS_PER_QUERY:
+            if len(places) < limit:
                 return
             next_number = places[-1].number + 1
 
-    def _read_places(self, batch_id: str, from_number: int, only_bad: bool) -> list[ChunkPlace]:
+    def _read_places(self, batch_id: str, from_number: int, *, only_bad: bool, limit: int) -> list[ChunkPlace]:
         deadline = monotonic() + _PATIENCE_SECONDS
         while True:
             try:
                 with self._database.reading() as connection:
                     return store.list_chunks(
-                        connection, batch_id, from_number=from_number, limit=_CHUNKS_PER_QUERY, only_bad=only_bad
+                        connection, batch_id, from_number=from_number, limit=limit, only_bad=only_bad
                     )
             except DatabaseUnavailable:
                 if monotonic() > deadline:

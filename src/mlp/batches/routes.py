@@ -12,17 +12,15 @@ from mlp.batches import schemas
 from mlp.batches.batch import Batch, Options
 from mlp.batches.choices import BatchState, Columns, Policy
 from mlp.batches.formats import RESULT_TYPES, delimiter_of, format_of, result_ending
-from mlp.batches.reception import check_size
 from mlp.batches.service import BatchService
 from mlp.clock import monotonic
 from mlp.errors import UploadIncomplete
 from mlp.jobs.idempotency import parse_key
+from mlp.jobs.preferences import WAIT_SECONDS_MAX
 from mlp.storage.paging import LIMIT_DEFAULT
 
 router = APIRouter(tags=["batch files"])
 
-#: Proxies commonly cut a request after 60 s.
-_WAIT_SECONDS_MAX = 60
 #: A batch ends with the last of many jobs, some of them on other machines: whoever waits looks this often.
 _LOOK_SECONDS = 0.25
 _TAKES_FILE = {
@@ -132,7 +130,7 @@ async def show_batch(
     batch_id: str,
     request: Request,
     batches: Batches,
-    wait: Annotated[float, Query(ge=0, le=_WAIT_SECONDS_MAX, description="seconds to wait for the batch's end")] = 0,
+    wait: Annotated[float, Query(ge=0, le=WAIT_SECONDS_MAX, description="seconds to wait for the batch's end")] = 0,
 ) -> schemas.Batch:
     """The batch when it has ended, or as it is after ``wait`` seconds; waiting holds no thread."""
     deadline = monotonic() + wait
@@ -176,9 +174,6 @@ def cancel_batch(batch_id: str, batches: Batches) -> schemas.Batch:
 async def _receive(
     request: Request, batches: BatchService, model: str, version: str | None, options: Options
 ) -> Response:
-    length = request.headers.get("content-length", "")
-    if length.isascii() and length.isdigit():
-        check_size(int(length), batches.uploads.bytes_max)
     key = parse_key(request.headers.get("idempotency-key"))
     try:
         batch = await batches.uploads.receive(model, version, options, request.stream(), idempotency_key=key)

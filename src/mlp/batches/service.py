@@ -169,12 +169,15 @@ class BatchService:
         """End what has ended although nobody looks, and cancel what is left of it."""
         with self._database.reading() as connection:
             open_batches = store.list_open(connection)
+            under_way = [batch.id for batch, has_leftovers in open_batches if not has_leftovers]
+            counts = store.count_chunks(connection, under_way) if under_way else {}
         self.uploads.end_silent(open_batches, now() - timedelta(seconds=UPLOAD_SILENCE_SECONDS))
         for batch, has_leftovers in open_batches:
+            counted = counts.get(batch.id, [])
             if has_leftovers:
                 self._endings.cancel_leftovers(batch.id)
-            else:
-                self.get(batch.id)
+            elif is_complete(batch, counted) or has_lost(batch, counted):
+                self._endings.settle(batch.id)
 
     def end_uploads_before(self, moment: datetime) -> None:
         """End the batches of files that were being received before then: their server has died."""

@@ -7,17 +7,16 @@ from typing import Any, NamedTuple
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.dialects import sqlite
 
 from mlp.batches.batch import Batch, BatchError, ChunkPlace, NewBatch, NewChunk, Options, options_json
 from mlp.batches.choices import BatchState
-from mlp.batches.tables import batch_chunks, batches
+from mlp.batches.tables import IS_OPEN, batch_chunks, batches
 from mlp.clock import now
 from mlp.jobs.groups import JOB_STATES
 from mlp.jobs.states import JobState
+from mlp.storage.database import upsert
 
 _RECEIVING = batches.c.state == BatchState.RECEIVING.value
-_OPEN = sa.or_(batches.c.finished_at.is_(None), batches.c.has_leftovers)
 _ITS_JOB = batch_chunks.outerjoin(JOB_STATES, JOB_STATES.c.job_id == batch_chunks.c.job_id)
 
 
@@ -61,17 +60,8 @@ def insert_batch(connection: sa.Connection, new: NewBatch) -> bool:
         "created_at": now(),
         "touched_at": now(),
     }
-    statement = _insert(connection, batches).values(values).on_conflict_do_nothing()
+    statement = upsert(connection, batches).values(values).on_conflict_do_nothing()
     return connection.execute(statement.returning(batches.c.id)).one_or_none() is not None
-
-
-def _insert(connection: sa.Connection, table: sa.Table) -> Any:
-    if connection.dialect.name == "sqlite":
-        return sqlite.insert(table)
-    # Imported only where it is used: it costs a tenth of the start-up in laptop mode.
-    from sqlalchemy.dialects import postgresql
-
-    return postgresql.insert(table)
 
 
 def find_batch(connection: sa.Connection, batch_id: str, *, is_locked: bool = False) -> Batch | None:
@@ -113,7 +103,7 @@ def list_batches(
 
 def list_open(connection: sa.Connection) -> list[tuple[Batch, bool]]:
     """Batches that are under way, or have ended early; with whether jobs of theirs may have to be cancelled."""
-    query = sa.select(batches).where(_OPEN).order_by(batches.c.id)
+    query = sa.select(batches).where(IS_OPEN).order_by(batches.c.id)
     return [(_batch_of(row), row.has_leftovers) for row in connection.execute(query)]
 
 
@@ -146,7 +136,7 @@ def add_chunks(
         }
         for chunk in chunks
     ]
-    connection.execute(_insert(connection, batch_chunks).on_conflict_do_nothing(), values)
+    connection.execute(upsert(connection, batch_chunks).on_conflict_do_nothing(), values)
     return True
 
 

@@ -44,11 +44,12 @@ sa.Index(
     sqlite_where=batches.c.idempotency_key.is_not(None),
 )
 #: What a sweep looks at every few seconds.
+IS_OPEN = sa.or_(batches.c.finished_at.is_(None), batches.c.has_leftovers)
 sa.Index(
     "ix_batches_open",
     batches.c.id,
-    postgresql_where=sa.or_(batches.c.finished_at.is_(None), batches.c.has_leftovers),
-    sqlite_where=sa.or_(batches.c.finished_at.is_(None), batches.c.has_leftovers),
+    postgresql_where=IS_OPEN,
+    sqlite_where=IS_OPEN,
 )
 sa.Index(
     "ix_batches_finished",

@@ -33,11 +33,7 @@ _KEY_TRIES = 5
 
 
 class BatchUploads:
-    """Receives files, several at once; close() ends its threads.
-
-    Attributes:
-        bytes_max: Of one file.
-    """
+    """Receives files, several at once; close() ends its threads."""
 
     def __init__(
         self, database: Database, jobs: JobService, registry: RegistryService, settings: Settings, endings: Endings
@@ -47,7 +43,6 @@ class BatchUploads:
         self._registry = registry
         self._settings = settings
         self._endings = endings
-        self.bytes_max = settings.batch_file_bytes_max
         self._stopping = threading.Event()
         self._threads = ThreadPoolExecutor(_UPLOAD_THREADS, thread_name_prefix="mlp-batch-upload")
 

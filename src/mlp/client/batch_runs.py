@@ -20,7 +20,6 @@ from mlp.errors import BadInput, Conflict
 #: Told the batch as it is, now and then.
 ReportBatch = Callable[[Batch], None]
 
-_BLOCK_BYTES = 2**20
 _LOOK_SECONDS = 2.0
 #: How often one file may fail, or be cancelled, or be answered by an older version, before it is given up.
 _RUNS_MAX = 1000
@@ -89,14 +88,12 @@ def _submitted(
 
 
 def _name_of_run(model: str, file: Path, options: BatchOptions) -> str:
-    digest = hashlib.sha256()
     try:
         with file.open("rb") as content:
-            while block := content.read(_BLOCK_BYTES):
-                digest.update(block)
+            digest = hashlib.file_digest(content, "sha256").hexdigest()
     except OSError as error:
         raise BadInput(f"{file} cannot be read: {error.strerror}") from error
-    asked = {**query_of(file, options), "model": model, "version": options.get("version"), "file": digest.hexdigest()}
+    asked = {**query_of(file, options), "model": model, "version": options.get("version"), "file": digest}
     return f"run-{hashlib.sha256(msgspec.json.encode(asked, order='sorted')).hexdigest()[:40]}"
 
 

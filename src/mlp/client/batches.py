@@ -1,17 +1,16 @@
 """The client's view of batch files: send one, look, wait, read the result piece by piece, cancel."""
 
 import os
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypedDict, Unpack
 
-from mlp.client.exchange import Exchange, Moment, QueryValue, decoded, moment_text, path_of
+from mlp.client.exchange import Exchange, Moment, QueryValue, decoded, key_header, moment_text, path_of
+from mlp.client.long_poll import until_finished
 from mlp.client.models import ModelsClient
 from mlp.client.results import AwareTime
-from mlp.clock import monotonic
-from mlp.errors import BadInput, DeadlineExceeded
+from mlp.errors import BadInput
 
 BatchState = Literal["receiving", "running", "succeeded", "failed", "cancelled"]
 BatchFormat = Literal["csv", "jsonl", "parquet"]
@@ -30,9 +29,6 @@ _FORMATS: dict[str, BatchFormat] = {
     ".ndjson": "jsonl",
     ".parquet": "parquet",
 }
-# One long poll; shorter than the minute after which proxies take a silent connection for dead.
-_POLL_SECONDS_MAX = 30
-_PAUSE_SECONDS = 0.1
 # Chunks asked for at once: a megabyte or two, so that neither side ever holds much.
 _CHUNKS_PER_PIECE = 16
 # A server has cut the file up soon after its last byte; in process the whole sending is bounded by this.
@@ -207,9 +203,8 @@ class BatchesClient:
             raise BadInput(f"{path} cannot be read: {error.strerror}") from error
         with body:
             size_bytes = os.fstat(body.fileno()).st_size
-            headers = {"Content-Type": _CONTENT_TYPES[_format_of(path, options)], "Content-Length": str(size_bytes)}
-            if idempotency_key is not None:
-                headers["Idempotency-Key"] = f'"{idempotency_key}"'
+            sent = {"Content-Type": _CONTENT_TYPES[_format_of(path, options)], "Content-Length": str(size_bytes)}
+            headers = {**sent, **key_header(idempotency_key)}
             timeout_seconds = _UPLOAD_SECONDS + size_bytes / _UPLOAD_BYTES_PER_SECOND
             response = self._exchange.send("POST", route, query, body, headers, timeout_seconds)
         return decoded(response, Batch, f"POST {route}")
@@ -234,20 +229,7 @@ class BatchesClient:
         Raises:
             mlp.errors.DeadlineExceeded: It did not finish within ``timeout_seconds``; it goes on, ask again.
         """
-        deadline = monotonic() + timeout_seconds
-        while True:
-            remaining_seconds = max(0.0, deadline - monotonic())
-            asked_at = monotonic()
-            batch = self.show(batch_id, min(_POLL_SECONDS_MAX, remaining_seconds))
-            if batch.is_finished:
-                return batch
-            if remaining_seconds == 0:
-                raise DeadlineExceeded(
-                    f"batch {batch_id} is {batch.state} after {timeout_seconds:g} s; it goes on: wait for it again"
-                )
-            if monotonic() - asked_at < _PAUSE_SECONDS:
-                # The server came back at once, as one that is about to stop does.
-                time.sleep(_PAUSE_SECONDS)
+        return until_finished(lambda seconds: self.show(batch_id, seconds), f"batch {batch_id}", timeout_seconds)
 
     def result(self, batch_id: str, *, partial: bool = False) -> Iterator[bytes]:
         """The result file piece by piece, in the order of the rows; a megabyte or two at a time.

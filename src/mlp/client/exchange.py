@@ -138,6 +138,11 @@ class Exchange:
         self._transport.close()
 
 
+def key_header(idempotency_key: str | None) -> dict[str, str]:
+    """The header by which repeated requests are one; none without a key."""
+    return {} if idempotency_key is None else {"Idempotency-Key": f'"{idempotency_key}"'}
+
+
 def path_of(*segments: str) -> str:
     """A path of percent-encoded segments, such as ``/v1/models/churn``.
 

@@ -10,16 +10,15 @@ from typing import Any, TypeVar
 import msgspec
 
 from mlp.client.event_stream import Event
-from mlp.client.exchange import Exchange, Moment, error_of_code, moment_text, path_of, to_json
+from mlp.client.exchange import Exchange, Moment, error_of_code, key_header, moment_text, path_of, to_json
+from mlp.client.long_poll import until_finished
 from mlp.client.results import Answer, Job, JobState
 from mlp.client.rows import Rows, json_rows
 from mlp.clock import monotonic
-from mlp.errors import Conflict, DeadlineExceeded, MLPError, Unavailable
+from mlp.errors import Conflict, MLPError, Unavailable
 
 T = TypeVar("T")
 
-# One long poll; shorter than the minute after which proxies take a silent connection for dead.
-_POLL_SECONDS_MAX = 30
 _PAUSE_SECONDS = 0.1
 # The server says something each 15 s; what is silent for longer is gone.
 _SILENCE_SECONDS_MAX = 45.0
@@ -82,7 +81,7 @@ class JobsClient:
         """
         request = JobRequest(rows, keys, at, priority, webhook, expires_seconds)
         path = path_of("v1", "models", model, "jobs")
-        return self._exchange.call(Job, "POST", path, json=_body_of(request), headers=_key_header(idempotency_key))
+        return self._exchange.call(Job, "POST", path, json=_body_of(request), headers=key_header(idempotency_key))
 
     def submit_many(
         self, model: str, requests: "Iterable[JobRequest]", *, idempotency_key: str | None = None
@@ -99,7 +98,7 @@ class JobsClient:
         """
         body = {"jobs": [_body_of(request) for request in requests]}
         path = path_of("v1", "models", model, "jobs", "bulk")
-        return self._exchange.call(_JobPage, "POST", path, json=body, headers=_key_header(idempotency_key)).jobs
+        return self._exchange.call(_JobPage, "POST", path, json=body, headers=key_header(idempotency_key)).jobs
 
     def list(
         self,
@@ -141,21 +140,7 @@ class JobsClient:
             mlp.errors.DeadlineExceeded: It did not finish within ``timeout_seconds``; it goes on, ask again.
             mlp.errors.UnknownJob: There is no such job.
         """
-        deadline = monotonic() + timeout_seconds
-        while True:
-            remaining_seconds = max(0.0, deadline - monotonic())
-            asked_at = monotonic()
-            asked_seconds = min(_POLL_SECONDS_MAX, remaining_seconds)
-            job = self.show(job_id, asked_seconds)
-            if job.is_finished:
-                return job
-            if remaining_seconds == 0:
-                raise DeadlineExceeded(
-                    f"job {job_id} is {job.state} after {timeout_seconds:g} s; it goes on: wait for it again"
-                )
-            if monotonic() - asked_at < min(_PAUSE_SECONDS, asked_seconds):
-                # The server came back at once, as one that is about to stop does.
-                time.sleep(_PAUSE_SECONDS)
+        return until_finished(lambda seconds: self.show(job_id, seconds), f"job {job_id}", timeout_seconds)
 
     def events(self, job_id: str, patience_seconds: float = 60.0) -> Iterator[Job]:
         """The job as it is, whenever its state or its progress has changed, and last as it ended, with its result.
@@ -198,7 +183,7 @@ class JobsClient:
             mlp.errors.Conflict: It neither failed nor was cancelled.
         """
         path = path_of("v1", "jobs", job_id, "retry")
-        return self._exchange.call(Job, "POST", path, headers=_key_header(idempotency_key))
+        return self._exchange.call(Job, "POST", path, headers=key_header(idempotency_key))
 
 
 def _body_of(request: "JobRequest") -> dict[str, Any]:
@@ -210,10 +195,6 @@ def _body_of(request: "JobRequest") -> dict[str, Any]:
         "expires_seconds": request.expires_seconds,
     }
     return {"rows": json_rows(request.rows), **{name: value for name, value in given.items() if value is not None}}
-
-
-def _key_header(idempotency_key: str | None) -> dict[str, str]:
-    return {} if idempotency_key is None else {"Idempotency-Key": f'"{idempotency_key}"'}
 
 
 def _course(jobs: JobsClient, exchange: Exchange, job_id: str, patience_seconds: float) -> Iterator[Job]:

@@ -10,8 +10,7 @@ from mlp.clock import first_id_of, now
 from mlp.jobs.statements import QUEUED, RUNNING, broker_queue_column, in_state, moment_in
 from mlp.jobs.states import JobState
 from mlp.jobs.tables import jobs, queue_pauses
-from mlp.jobs.workers_store import upsert
-from mlp.storage.database import UTCDateTime
+from mlp.storage.database import UTCDateTime, upsert
 
 #: By then a wake-up has come, or a sweep has sent another.
 _LATE_SECONDS = 3.0

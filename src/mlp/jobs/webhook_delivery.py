@@ -56,9 +56,6 @@ class Delivery:
         """
         try:
             url = read_url(taken.url)
-            job = self._jobs.get(taken.job_id)
-        except UnknownJob:
-            return  # deleted with its webhook
         except BadInput as error:
             self._note(taken, Outcome(None, error.message, is_final=True))
             return
@@ -66,6 +63,10 @@ class Delivery:
         if pause_seconds > 0:
             self._put_off(taken, pause_seconds)
             return
+        try:
+            job = self._jobs.get(taken.job_id)
+        except UnknownJob:
+            return  # deleted with its webhook
         outcome = self._call(url, job)
         self._pauses.note(url, is_away=outcome.status is None and not outcome.is_final)
         crash_points.reach("after_webhook_call")
