@@ -2,7 +2,8 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from mlp.jobs.tables import job_webhooks, jobs
 from mlp.jobs.webhooks import Webhooks
 from mlp.jobs.webhooks_store import Webhook, WebhookState
 from mlp.storage.database import Database
+from mlp.storage.result_files import ResultFiles
 from tests.contract.job_support import claim_one, until
 from tests.webhook_receiver import HANG, SECRET, Received, Receiver, receiving
 
@@ -76,6 +78,11 @@ def set_row(database: Database, job_id: str, **values: Any) -> None:
 
 def calls_of(receiver: Receiver, job_id: str) -> list[Received]:
     return [received for received in list(receiver.received) if received.headers["webhook-id"] == job_id]
+
+
+def end_long_ago(database: Database, job_id: str) -> None:
+    with database.transaction() as connection:
+        connection.execute(sa.update(jobs).where(jobs.c.id == job_id).values(finished_at=now().replace(year=2020)))
 
 
 def test_end_is_told_at_once_signed_and_noted(database: Database, service: JobService, settings: Settings) -> None:
@@ -222,13 +229,27 @@ def test_a_day_after_the_end_it_is_given_up(database: Database, service: JobServ
     with receiving([500] * 100) as receiver:
         job_id = submit(service, receiver.url)
         finish_one(service)
-        with database.transaction() as connection:
-            yesterday = now().replace(year=2020)
-            connection.execute(sa.update(jobs).where(jobs.c.id == job_id).values(finished_at=yesterday))
+        end_long_ago(database, job_id)
         with calling(database, service, settings):
             until(lambda: webhook_of(service, job_id).state is WebhookState.FAILED)
 
     assert webhook_of(service, job_id).last_error == "the receiver answered 500"
+
+
+def test_job_whose_result_is_lost_is_noted_and_given_up(database: Database, settings: Settings, tmp_path: Path) -> None:
+    files = ResultFiles(tmp_path / "results", inline_bytes_max=0)
+    with closing(JobService(database, settings, files)) as service, receiving() as receiver:
+        job_id = submit(service, receiver.url)
+        finish_one(service)
+        for path in tmp_path.glob("results/*/*"):
+            path.unlink()
+        with calling(database, service, settings):
+            until(lambda: webhook_of(service, job_id).last_error is not None)
+            end_long_ago(database, job_id)
+            until(lambda: webhook_of(service, job_id).state is WebhookState.FAILED)
+
+    assert "is not on this machine" in (webhook_of(service, job_id).last_error or "")
+    assert receiver.received == []
 
 
 def test_call_of_a_dead_process_is_made_again_when_its_lease_is_over(

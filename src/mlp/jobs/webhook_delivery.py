@@ -11,7 +11,7 @@ import msgspec
 from mlp import crash_points
 from mlp.clock import monotonic, now, to_rfc3339
 from mlp.config import Settings
-from mlp.errors import BadInput, UnknownJob
+from mlp.errors import ArtefactCorrupt, BadInput, UnknownJob
 from mlp.jobs import metrics, webhooks_store
 from mlp.jobs.job import Job
 from mlp.jobs.schemas import shown
@@ -67,6 +67,9 @@ class Delivery:
             job = self._jobs.get(taken.job_id)
         except UnknownJob:
             return  # deleted with its webhook
+        except ArtefactCorrupt as error:
+            self._note(taken, Outcome(None, error.message))
+            return
         outcome = self._call(url, job)
         self._pauses.note(url, is_away=outcome.status is None and not outcome.is_final)
         crash_points.reach("after_webhook_call")
