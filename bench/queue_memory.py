@@ -16,7 +16,6 @@ from pathlib import Path
 
 from bench.jobs.ending import end_in_order_on_signal
 from bench.jobs.exchange import Exchange
-from bench.jobs.load import LoadProcess, Order
 from bench.jobs.product import POLL_SECONDS, SUBMIT_PATH, Product, RunningProduct
 from bench.jobs.servers import Servers
 from bench.jobs.usage import resident_bytes
@@ -27,7 +26,6 @@ JOBS_JUDGED_MIN = 100_000
 BAR_GROWN_SHARE = 0.10
 SAMPLES = 20
 BULK_JOBS = 1_000
-CONNECTIONS = 64
 #: About what is on disk of a job with its payload, result, index entries, recorded prediction and write-ahead log.
 _DISK_BYTES_PER_JOB = 6_000
 _KEEP_UP_SECONDS = 300.0
@@ -44,15 +42,11 @@ def read_memory(running: RunningProduct) -> Sample:
     return sample
 
 
-def submit(running: RunningProduct, exchange: Exchange, bodies: Iterator[bytes], jobs: int) -> None:
-    """Submit that many jobs in bulk; one by one where this release has no bulk route."""
+def submit(exchange: Exchange, bodies: Iterator[bytes], jobs: int) -> None:
+    """Submit that many jobs in bulk."""
     document = b'{"jobs":[' + b",".join(islice(bodies, jobs)) + b"]}"
     status, answer = exchange.post(f"{SUBMIT_PATH}/bulk", document)
-    if status in (404, 405):
-        path = str(running.product.bodies_file)
-        with LoadProcess(Order(running.port, SUBMIT_PATH, CONNECTIONS, path, jobs=jobs)) as client:
-            client.run()
-    elif status != 202:
+    if status != 202:
         raise RuntimeError(f"the bulk submit was answered by {status}: {answer[:500]!r}")
 
 
@@ -75,7 +69,7 @@ def measure(product: Product, jobs: int) -> list[Sample]:
         began_at = time.monotonic()
         while submitted < jobs:
             size = min(portion, jobs - submitted)
-            submit(running, exchange, bodies, size)
+            submit(exchange, bodies, size)
             submitted += size
             keep_up(running, portion)
             if submitted * SAMPLES >= len(samples) * jobs:

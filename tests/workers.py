@@ -105,20 +105,21 @@ class StackOfProcesses:
 
 
 @pytest.fixture
-def stack_of_processes(
-    serve: Serve,
-    tmp_path: Path,
-    postgres_database_url: str,
-    rabbitmq_server: RabbitMQServer,
-    redis_server: RedisServer,
-) -> Iterator[StackOfProcesses]:
-    """The stack with its server ready and no worker yet."""
-    variables = {
+def stack_variables(
+    postgres_database_url: str, rabbitmq_server: RabbitMQServer, redis_server: RedisServer
+) -> dict[str, str]:
+    """What every process of the stack finds in its environment; a test module may add to it."""
+    return {
         "DATABASE_URL": postgres_database_url,
         "CELERY_BROKER_URL": rabbitmq_server.url.replace("amqp://", "pyamqp://", 1),
         "CELERY_BACKEND_URL": redis_server.url,
         "MLP_QUEUE_TYPE": "classic",
     }
-    stack = StackOfProcesses(serve, tmp_path, variables)
+
+
+@pytest.fixture
+def stack_of_processes(serve: Serve, tmp_path: Path, stack_variables: dict[str, str]) -> Iterator[StackOfProcesses]:
+    """The stack with its server ready and no worker yet."""
+    stack = StackOfProcesses(serve, tmp_path, stack_variables)
     yield stack
     stack.close()

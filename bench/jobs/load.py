@@ -129,14 +129,14 @@ class _Load:
         self._keep_every = max(1, order.jobs // order.kept) if order.jobs and order.kept else 0
 
     def run(self, connections: Sequence["_Connection"]) -> Report:
-        cpu_before = _own_cpu_seconds()
+        cpu_before = time.process_time()
         began_at = time.monotonic()
         self._end_at = began_at + (self._order.seconds or 0.0)
         for connection in connections:
             connection.send_next()
         self.loop.run_until_complete(self.done)
         ended_at = time.monotonic()
-        cpu_seconds = _own_cpu_seconds() - cpu_before
+        cpu_seconds = time.process_time() - cpu_before
         ranked = sorted(self._latencies_seconds)
         return Report(
             began_at=began_at,
@@ -221,10 +221,6 @@ class _Connection(asyncio.Protocol):
 def at(ranked: Sequence[float], share: float) -> float:
     """The value that this share of sorted values does not exceed; 0.0 of none."""
     return ranked[max(0, min(len(ranked) - 1, int(share * len(ranked))))] if ranked else 0.0
-
-
-def _own_cpu_seconds() -> float:
-    return time.process_time()
 
 
 def main() -> None:

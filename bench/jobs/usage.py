@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,8 +73,16 @@ def own_cpu_seconds(pid: int) -> float:
 
 def tree_cpu_seconds(pid: int) -> float:
     """CPU time of a process and of all below it, those included that have ended and were waited for."""
-    ended = sum(_stat(pid)[13:15]) / _TICKS_PER_SECOND
-    return own_cpu_seconds(pid) + ended + sum(tree_cpu_seconds(child) for child in children_of(pid))
+    stats = _stats()
+    children: defaultdict[int, list[int]] = defaultdict(list)
+    for child, stat in stats.items():
+        children[stat[1]].append(child)
+    ticks, waiting = 0, [pid]
+    while waiting:
+        each = waiting.pop()
+        ticks += sum(stats[each][11:15]) if each in stats else 0
+        waiting += children[each]
+    return ticks / _TICKS_PER_SECOND
 
 
 def resident_bytes(pid: int) -> int:
@@ -87,9 +96,13 @@ def resident_bytes(pid: int) -> int:
 
 def _parents() -> dict[int, int]:
     """The parent of each living process."""
-    pids = [int(entry.name) for entry in _PROC.iterdir() if entry.name.isdecimal()]
-    stats = {pid: _stat(pid) for pid in pids}
-    return {pid: stat[1] for pid, stat in stats.items() if stat[1] != 0}
+    return {pid: stat[1] for pid, stat in _stats().items()}
+
+
+def _stats() -> dict[int, list[int]]:
+    """The fields of each living process that has a parent."""
+    stats = {int(entry.name): _stat(int(entry.name)) for entry in _PROC.iterdir() if entry.name.isdecimal()}
+    return {pid: stat for pid, stat in stats.items() if stat[1] != 0}
 
 
 def _stat(pid: int) -> list[int]:

@@ -132,7 +132,7 @@ def write_report(report: RunReport, folder: Path) -> None:
     document = {
         "seed": report.plan.seed,
         "seconds": round(report.seconds, 1),
-        "plan": {**asdict(report.plan), "cluster": {**asdict(report.plan.cluster)}},
+        "plan": asdict(report.plan),
         "counts": report.verdict.counts,
         "broken": [asdict(each) for each in report.verdict.broken],
         "faults": faults,

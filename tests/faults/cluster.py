@@ -5,7 +5,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing, suppress
@@ -67,7 +66,6 @@ class Cluster:
     def __init__(self, plan: ClusterPlan) -> None:
         self.plan = plan
         self._exits = ExitStack()
-        self.lock = threading.Lock()
 
     def __enter__(self) -> "Cluster":
         try:

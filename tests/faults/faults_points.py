@@ -1,10 +1,10 @@
 """Deaths at named points of a job's path, and clocks that jump."""
 
 import random
-import time
 
 from tests.faults.cluster import APIS, WORKERS, Cluster
 from tests.faults.plans import FaultPlan, Kind, MakeFault
+from tests.servers import until
 
 #: Who passes which point (mlp.crash_points.reach() in src): each between two steps of a job's path.
 API_POINTS = ("before_accept_commit", "after_accept_commit", "after_publish", "before_mark_published")
@@ -17,7 +17,6 @@ WORKER_POINTS = (
     "before_ack",
 )
 _HIT_SECONDS = 15.0
-_LOOK_SECONDS = 0.05
 _JUMP_SECONDS = (6.0, 12.0)
 
 
@@ -27,12 +26,10 @@ def _crash(role: str, point: str) -> MakeFault:
 
         def begin() -> None:
             order.touch()
-            deadline = time.monotonic() + _HIT_SECONDS
-            while order.exists() and time.monotonic() < deadline:
-                time.sleep(_LOOK_SECONDS)
-            was_passed = not order.exists()
-            order.unlink(missing_ok=True)
-            assert was_passed, f"nobody passed {point} within {_HIT_SECONDS:g} s"
+            try:
+                until(lambda: not order.exists(), _HIT_SECONDS, lambda: f"nobody passed {point}")
+            finally:
+                order.unlink(missing_ok=True)
 
         return FaultPlan(f"{role} at {point}", 1.0, begin)
 

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from tests.faults.cluster import APIS, POSTGRES, RABBITMQ, REDIS, WORKERS, Cluster
+from tests.faults.members import Member
 from tests.faults.plans import PROBE_SECONDS, PROBE_SECONDS_AFTER_RECOVERY, FaultPlan, Kind, MakeFault, some
 from tests.faults.processes import CONTINUE, KILL, STOP, send
 
@@ -13,26 +14,18 @@ _DOWN_SECONDS = (1.0, 6.0)
 _SETTLE_SECONDS = 1.0
 
 
-def _each(cluster: Cluster, names: Sequence[str], action: str) -> Callable[[], None]:
-    def act() -> None:
+def _each(cluster: Cluster, names: Sequence[str], act: Callable[[Member], object]) -> Callable[[], None]:
+    def act_on_each() -> None:
         for name in names:
-            getattr(cluster.members[name], action)()
+            act(cluster.members[name])
 
-    return act
-
-
-def _signal(cluster: Cluster, names: Sequence[str], number: int) -> Callable[[], None]:
-    def act() -> None:
-        for name in names:
-            cluster.members[name].signal(number)
-
-    return act
+    return act_on_each
 
 
 def _kill_members(names: Sequence[str]) -> MakeFault:
     def make(cluster: Cluster, source: random.Random) -> FaultPlan:
         chosen = some(source, names)
-        return FaultPlan("+".join(chosen), _SETTLE_SECONDS, _each(cluster, chosen, "kill"))
+        return FaultPlan("+".join(chosen), _SETTLE_SECONDS, _each(cluster, chosen, Member.kill))
 
     return make
 
@@ -40,7 +33,7 @@ def _kill_members(names: Sequence[str]) -> MakeFault:
 def _restart_members(names: Sequence[str]) -> MakeFault:
     def make(cluster: Cluster, source: random.Random) -> FaultPlan:
         name = source.choice(names)
-        return FaultPlan(name, 0.0, _each(cluster, [name], "restart"))
+        return FaultPlan(name, 0.0, _each(cluster, [name], Member.restart))
 
     return make
 
@@ -51,8 +44,8 @@ def _pause_members(names: Sequence[str]) -> MakeFault:
         return FaultPlan(
             "+".join(chosen),
             source.uniform(*_PAUSE_SECONDS),
-            _signal(cluster, chosen, STOP),
-            _signal(cluster, chosen, CONTINUE),
+            _each(cluster, chosen, lambda member: member.signal(STOP)),
+            _each(cluster, chosen, lambda member: member.signal(CONTINUE)),
         )
 
     return make
@@ -119,7 +112,7 @@ def _kill_everything(cluster: Cluster, source: random.Random) -> FaultPlan:
     """As a power cut: all at once, and back in any order."""
     servers = list(cluster.servers.values())
     source.shuffle(servers)
-    kill_members = _each(cluster, [*APIS, *WORKERS], "kill")
+    kill_members = _each(cluster, [*APIS, *WORKERS], Member.kill)
 
     def begin() -> None:
         kill_members()

@@ -17,6 +17,8 @@ _QUEUES = ("mlp.high", "mlp.default", "mlp.low")
 #: As in tests/server_guard.py, rabbitmq.conf; and Erlang's default share of the memory.
 _DISK_FREE_LIMIT, _MEMORY_SHARE = "50MB", "0.4"
 
+_END_SESSIONS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'mlp'"
+
 
 def _memory_alarm(cluster: Cluster, source: random.Random) -> FaultPlan:
     return _alarm(cluster, source, "set_vm_memory_high_watermark", "0.0001", _MEMORY_SHARE)
@@ -86,7 +88,7 @@ def _cut_cache_clients(cluster: Cluster, source: random.Random) -> FaultPlan:
 
 def _end_sessions(cluster: Cluster, source: random.Random) -> FaultPlan:
     def begin() -> None:
-        cluster.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'mlp'")
+        cluster.query(_END_SESSIONS)
 
     return FaultPlan("all sessions", _SETTLE_SECONDS, begin, begin)
 
@@ -112,7 +114,7 @@ def _use_up_connections(cluster: Cluster, source: random.Random) -> FaultPlan:
     held: list[psycopg.Connection[tuple[object, ...]]] = []
 
     def begin() -> None:
-        cluster.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'mlp'")
+        cluster.query(_END_SESSIONS)
         with suppress(psycopg.OperationalError):
             while True:
                 held.append(psycopg.connect(cluster.database_url(), connect_timeout=2, application_name="hog"))

@@ -117,8 +117,9 @@ class Member:
                 self.exits.append((time.monotonic(), code))
             self._is_expected_to_end = False
             # Those that stand still cannot see that their parent has gone: PR_SET_PDEATHSIG kills them all the same.
-            self.orphans += wait_gone(self._children, _GONE_SECONDS)
-            send(self.orphans, KILL)
+            late = wait_gone(self._children, _GONE_SECONDS)
+            send(late, KILL)
+            self.orphans += late
             time.sleep(_RESTART_SECONDS)
             self._run()
 

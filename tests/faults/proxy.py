@@ -16,7 +16,7 @@ import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -140,7 +140,6 @@ class Links:
     """The proxies as the harness sees them; ended by close(), and when this process ends."""
 
     def __init__(self, plans: Sequence[LinkPlan]) -> None:
-        self.names = [plan.name for plan in plans]
         self._lock = threading.Lock()
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.faults.proxy"],
@@ -190,11 +189,6 @@ class Links:
     def _read(self) -> str:
         assert self._process.stdout is not None
         return self._process.stdout.readline().strip()
-
-
-def link_names(clients: Mapping[str, Sequence[str]]) -> list[str]:
-    """``api-1:postgres`` and so on, for each process and each server that it talks to."""
-    return [f"{client}:{server}" for client, servers in clients.items() for server in servers]
 
 
 if __name__ == "__main__":

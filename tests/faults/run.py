@@ -89,7 +89,7 @@ def run(plan: RunPlan, folder: Path, say: Callable[[str], None]) -> RunReport:
         exits.callback(nemesis.close)
         with _traffic(plan, cluster, ledger):
             _cause_faults(plan, nemesis, began)
-        open_ids = _drain(cluster, ledger)
+        open_ids = _drain(cluster)
         say(f"drained; {len(open_ids)} jobs have not ended")
         _read_all(cluster, ledger)
         _keep_courses(cluster, folder)
@@ -186,7 +186,7 @@ def _cause_faults(plan: RunPlan, nemesis: Nemesis, began: float) -> None:
         number += 1
 
 
-def _drain(cluster: Cluster, ledger: Ledger) -> list[str]:
+def _drain(cluster: Cluster) -> list[str]:
     """Ids of jobs that have not ended when the time for that is over."""
     deadline = time.monotonic() + _DRAIN_SECONDS_MAX
     finals = ", ".join(f"'{state}'" for state in sorted(FINAL))

@@ -2,14 +2,14 @@
 
 import os
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 
 import psycopg
 import pytest
 
 from tests.faults.servers import FaultyServer
+from tests.servers import until
 
 pytestmark = pytest.mark.slow
 
@@ -34,13 +34,6 @@ def ask(server: FaultyServer, statement: str) -> list[tuple[object, ...]]:
     with closing(psycopg.connect(url, autocommit=True, connect_timeout=2)) as connection:
         cursor = connection.execute(statement.encode())
         return cursor.fetchall() if cursor.description is not None else []
-
-
-def soon(condition: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + SOON_SECONDS
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return condition()
 
 
 @pytest.mark.postgres
@@ -76,7 +69,7 @@ def test_full_disk_refuses_rows_until_it_is_freed(postgres: FaultyServer) -> Non
     postgres.order("free_disk")
     postgres.order("ensure")
 
-    assert soon(lambda: ask(postgres, "SELECT count(*) FROM filled") == [(0,)])
+    until(lambda: ask(postgres, "SELECT count(*) FROM filled") == [(0,)], SOON_SECONDS)
 
 
 @pytest.mark.rabbitmq

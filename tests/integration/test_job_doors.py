@@ -14,8 +14,6 @@ from mlp.client.jobs import JobRequest
 from mlp.client.results import Job
 from mlp.errors import BadInput, IdempotencyKeyReused, TooManyRequests
 from tests.models import sign_model
-from tests.rabbitmq import RabbitMQServer
-from tests.redis import RedisServer
 from tests.servers import Serve, ServerProcess, until
 from tests.webhook_receiver import SECRET, receiving
 from tests.workers import StackOfProcesses
@@ -264,33 +262,19 @@ def test_webhooks_without_a_secret_are_refused(serve: Serve, tmp_path: Path) -> 
 
 
 @pytest.fixture
-def calling_stack(
-    serve: Serve,
-    tmp_path: Path,
-    postgres_database_url: str,
-    rabbitmq_server: RabbitMQServer,
-    redis_server: RedisServer,
-) -> Iterator[StackOfProcesses]:
-    """The stack with webhooks, its server ready and no worker yet."""
-    variables = {
-        "DATABASE_URL": postgres_database_url,
-        "CELERY_BROKER_URL": rabbitmq_server.url.replace("amqp://", "pyamqp://", 1),
-        "CELERY_BACKEND_URL": redis_server.url,
-        "MLP_QUEUE_TYPE": "classic",
-    }
-    stack = StackOfProcesses(serve, tmp_path, {**variables, **WEBHOOKS})
-    yield stack
-    stack.close()
+def stack_variables(stack_variables: dict[str, str]) -> dict[str, str]:
+    """The stack's, with webhooks."""
+    return {**stack_variables, **WEBHOOKS}
 
 
 @pytest.mark.postgres
 @pytest.mark.rabbitmq
 @pytest.mark.redis
 def test_job_that_a_worker_ends_is_followed_and_told_by_the_server(
-    calling_stack: StackOfProcesses, tmp_path: Path
+    stack_of_processes: StackOfProcesses, tmp_path: Path
 ) -> None:
-    server = calling_stack.server
-    calling_stack.start_worker()
+    server = stack_of_processes.server
+    stack_of_processes.start_worker()
     server.client.models.add("sign", sign_model(tmp_path / "sign", at_predict=SLOW))
     with receiving([500]) as receiver:
         requests = [JobRequest([[101, 1]], webhook=receiver.url), *[JobRequest([[1, 1]], webhook=receiver.url)] * 20]
